@@ -1,0 +1,120 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// A C library, seen through a module map and a header of inline functions for what the importer cannot see.
+func shim(_ name: String, pkgConfig: String? = nil, apt: String) -> Target {
+  .systemLibrary(name: name, path: "CShims/\(name)", pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  // libsoup-3.0.pc carries -pthread, which SwiftPM warns about and drops; its include path alone is what we need.
+  .unsafeFlags(["-Xcc", "-I/usr/include/libsoup-3.0"]),
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+let package = Package(
+  name: "talkbridge",
+  products: [.executable(name: "talkbridge", targets: ["talkbridge"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+  ],
+  targets: [
+    // C libraries. The .pc files of libnice, libsoup and libpulse carry -pthread, which SwiftPM refuses with a warning
+    // (usrsctp.pc: -DINET); glib-2.0.pc has the only include path of theirs that is not a default one.
+    shim("CGLib", pkgConfig: "glib-2.0", apt: "libglib2.0-dev"),
+    shim("CNice", pkgConfig: "glib-2.0", apt: "libnice-dev"),
+    shim("CSoup", pkgConfig: "glib-2.0", apt: "libsoup-3.0-dev"),
+    shim("CPulse", pkgConfig: "glib-2.0", apt: "libpulse-dev"),
+    shim("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
+    shim("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
+    shim("CSRTP", pkgConfig: "libsrtp2", apt: "libsrtp2-dev"),
+    shim("COpus", pkgConfig: "opus", apt: "libopus-dev"),
+    shim("CUSRSCTP", apt: "libusrsctp-dev"),
+    shim("CSpeexDSP", pkgConfig: "speexdsp", apt: "libspeexdsp-dev"),
+    shim("CSndFile", pkgConfig: "sndfile", apt: "libsndfile1-dev"),
+
+    // Ground floor: pure values and state machines.
+    module("RTP"),
+    module("SDP"),
+    module("Audio"),
+    module("Playout", ["Audio"]),
+    module("TalkProtocol"),
+
+    // First floor: one library each.
+    module("GLibLoop", ["CGLib"]),
+    module("ICE", ["CNice", "CGLib", "GLibLoop"]),
+    module("DTLSSRTP", ["COpenSSL", "CSRTP"]),
+    module("DataChannel", ["CUSRSCTP", "GLibLoop"]),
+    module("OpusCodec", ["COpus", "Playout"]),
+    module("Resampling", ["CSpeexDSP"]),
+    module("AudioFiles", ["CSndFile", "Audio", "Resampling"]),
+    module("PulseAudioIO", ["CPulse", "CGLib", "GLibLoop", "Audio"]),
+    module("HTTPClient", ["CCurl", "CGLib", "GLibLoop"]),
+    module("WebTransport", ["CSoup", "CGLib", "GLibLoop"]),
+
+    // Second floor.
+    module("PeerConnection", ["RTP", "SDP", "GLibLoop", "ICE", "DTLSSRTP", "DataChannel", logging]),
+    module("TalkClient", ["TalkProtocol", "GLibLoop", "HTTPClient", "WebTransport", logging]),
+
+    // Third floor.
+    module(
+      "Gateway",
+      [
+        "RTP", "Audio", "Playout", "TalkProtocol", "GLibLoop", "OpusCodec", "AudioFiles", "PulseAudioIO",
+        "PeerConnection", "TalkClient", logging,
+      ]),
+    module(
+      "TalkRoom",
+      [
+        "RTP", "Audio", "TalkProtocol", "GLibLoop", "OpusCodec", "HTTPClient", "WebTransport", "PeerConnection",
+        logging,
+      ]),
+
+    // Roof.
+    .executableTarget(
+      name: "talkbridge", dependencies: ["Gateway", "TalkRoom", argumentParser, logging], swiftSettings: settings),
+
+    // Tests.
+    .target(
+      name: "TestSupport", dependencies: ["Audio", "GLibLoop"], path: "Tests/TestSupport", swiftSettings: settings),
+    tests("RTPTests", ["RTP", "TestSupport"]),
+    tests("SDPTests", ["SDP", "TestSupport"]),
+    tests("AudioTests", ["Audio", "TestSupport"]),
+    tests("PlayoutTests", ["Playout", "OpusCodec", "Audio", "TestSupport"]),
+    tests("TalkProtocolTests", ["TalkProtocol", "TestSupport"]),
+    tests("GLibLoopTests", ["GLibLoop", "TestSupport"]),
+    tests("ICETests", ["ICE", "GLibLoop", "TestSupport"]),
+    tests("DTLSSRTPTests", ["DTLSSRTP", "TestSupport"]),
+    tests("DataChannelTests", ["DataChannel", "GLibLoop", "TestSupport"]),
+    tests("OpusCodecTests", ["OpusCodec", "Playout", "Audio", "TestSupport"]),
+    tests("AudioFilesTests", ["AudioFiles", "Resampling", "Audio", "TestSupport"]),
+    tests("PulseAudioIOTests", ["PulseAudioIO", "GLibLoop", "Audio", "TestSupport"]),
+    tests("HTTPClientTests", ["HTTPClient", "WebTransport", "GLibLoop", "TestSupport"]),
+    tests("WebTransportTests", ["WebTransport", "GLibLoop", "TestSupport"]),
+    tests("PeerConnectionTests", ["PeerConnection", "RTP", "SDP", "GLibLoop", "TestSupport"]),
+    tests("TalkClientTests", ["TalkClient", "TalkProtocol", "WebTransport", "GLibLoop", "TestSupport"]),
+    tests("GatewayTests", ["Gateway", "TalkRoom", "Audio", "AudioFiles", "TestSupport"]),
+    tests("TalkRoomTests", ["TalkRoom", "TalkClient", "TalkProtocol", "WebTransport", "HTTPClient", "TestSupport"]),
+    tests("CommandLineTests", ["talkbridge", "TestSupport"]),
+    tests(
+      "SystemTests",
+      ["TalkRoom", "TalkClient", "TalkProtocol", "Gateway", "Audio", "AudioFiles", "WebTransport", "TestSupport"]
+    ),
+  ],
+  swiftLanguageModes: [.v6]
+)

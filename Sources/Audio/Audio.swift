@@ -1,0 +1,1 @@
+// Audio: not built yet.

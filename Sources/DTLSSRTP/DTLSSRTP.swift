@@ -1,0 +1,1 @@
+// DTLSSRTP: not built yet.

@@ -1,0 +1,1 @@
+// DataChannel: not built yet.

@@ -1,0 +1,120 @@
+internal import CGLib
+
+/// A thread that runs a GLib main context, and the executor of the actors that live on it.
+///
+/// An actor chooses it as its executor; callbacks that libnice, libsoup, libpulse or a `LoopTimer` make on this thread
+/// then reach the actor's state with `assumeIsolated`, without a hop:
+///
+///     actor Agent {
+///       nonisolated let loop: GLibExecutor
+///       nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+///     }
+///
+/// A loop lives until the process ends. Only tests shut one down.
+public final class GLibExecutor: SerialExecutor {
+  private struct Pending {
+    var jobs: [UnownedJob] = []
+    var spare: [UnownedJob] = []
+    var isStopped = false
+  }
+
+  /// The `GMainContext`, for wrappers that attach sources to it. GLib allows that from any thread.
+  package nonisolated(unsafe) let context: OpaquePointer
+  // Written once here; GLib's main loop, source and thread functions used on them are thread-safe.
+  private nonisolated(unsafe) let mainLoop: OpaquePointer
+  private nonisolated(unsafe) let source: UnsafeMutablePointer<GSource>
+  private nonisolated(unsafe) let thread: UnsafeMutablePointer<GThread>
+  private let pending: Locked<Pending>
+
+  /// Starts the thread.
+  /// - Parameter name: The thread's name as `ps` and debuggers show it, at most 15 bytes.
+  public init(name: String) {
+    context = g_main_context_new()
+    mainLoop = g_main_loop_new(context, 0)
+    pending = Locked(Pending())
+    source = CGLib_source_new(SourceFunctions.shared)
+    let run = LoopBody(context: context, mainLoop: mainLoop)
+    thread = g_thread_new(
+      name,
+      { body in
+        let body = Unmanaged<LoopBody>.fromOpaque(body!).takeRetainedValue()
+        g_main_context_push_thread_default(body.context)
+        g_main_loop_run(body.mainLoop)
+        g_main_context_pop_thread_default(body.context)
+        return nil
+      }, Unmanaged.passRetained(run).toOpaque())
+    let box = SourceHandler { [unowned self] in runPendingJobs() }
+    SourceFunctions.attach(source, box, to: context)
+  }
+
+  deinit {
+    g_main_loop_unref(mainLoop)
+    g_main_context_unref(context)
+    g_source_unref(source)
+  }
+
+  public func enqueue(_ job: consuming ExecutorJob) {
+    let job = UnownedJob(job)
+    let (isFirst, isStopped) = pending.withLock { pending in
+      pending.jobs.append(job)
+      return (pending.jobs.count == 1, pending.isStopped)
+    }
+    precondition(!isStopped, "a job came for a loop that was shut down; it would never run")
+    if isFirst { g_source_set_ready_time(source, 0) }
+  }
+
+  private func runPendingJobs() {
+    // Two arrays swap roles, so that a steady flow of jobs allocates nothing.
+    var batch = pending.withLock { pending in
+      let jobs = pending.jobs
+      pending.jobs = pending.spare
+      pending.spare = []
+      return jobs
+    }
+    for job in batch { job.runSynchronously(on: asUnownedSerialExecutor()) }
+    batch.removeAll(keepingCapacity: true)
+    let isStopped = pending.withLock { [batch] pending in
+      pending.spare = batch
+      return pending.isStopped
+    }
+    if isStopped { g_main_loop_quit(mainLoop) }
+  }
+
+  public func checkIsolated() {
+    precondition(isCurrent, "this code must run on the loop's own thread")
+  }
+
+  public func isIsolatingCurrentContext() -> Bool? { isCurrent }
+
+  /// Whether the calling thread is this loop's.
+  public var isCurrent: Bool { g_main_context_is_owner(context) != 0 }
+
+  /// Stops the loop after the jobs at hand and joins its thread; for tests. Call it once, from another thread; every
+  /// actor of this loop must be gone or never be called again.
+  public func shutdown() {
+    pending.withLock { $0.isStopped = true }
+    g_source_set_ready_time(source, 0)
+    g_thread_join(thread)
+    g_source_destroy(source)
+  }
+}
+
+extension GLibExecutor {
+  /// The loop of everything that waits for the network: ICE, DTLS, SRTP, signaling and HTTP.
+  public static let network = GLibExecutor(name: "network")
+  /// The loop of sound: PulseAudio's callbacks, decoding, mixing and encoding.
+  public static let audio = GLibExecutor(name: "audio")
+  /// The loop of files and pipes, where a slow disk may block without harm to sound or network.
+  public static let files = GLibExecutor(name: "files")
+}
+
+private final class LoopBody: Sendable {
+  // Handed to the new thread once; both are thread-safe GLib objects that outlive it.
+  nonisolated(unsafe) let context: OpaquePointer
+  nonisolated(unsafe) let mainLoop: OpaquePointer
+
+  init(context: OpaquePointer, mainLoop: OpaquePointer) {
+    self.context = context
+    self.mainLoop = mainLoop
+  }
+}

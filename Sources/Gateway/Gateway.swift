@@ -1,0 +1,1 @@
+// Gateway: not built yet.

@@ -1,0 +1,1 @@
+// ICE: not built yet.

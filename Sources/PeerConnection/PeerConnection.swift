@@ -1,0 +1,1 @@
+// PeerConnection: not built yet.

@@ -1,0 +1,1 @@
+// Playout: not built yet.

@@ -1,0 +1,1 @@
+// PulseAudioIO: not built yet.

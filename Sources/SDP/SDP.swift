@@ -1,0 +1,1 @@
+// SDP: not built yet.

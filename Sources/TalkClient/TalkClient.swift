@@ -1,0 +1,1 @@
+// TalkClient: not built yet.

@@ -1,0 +1,1 @@
+// TalkProtocol: not built yet.

@@ -1,0 +1,1 @@
+// TalkRoom: not built yet.

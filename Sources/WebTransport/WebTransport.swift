@@ -1,0 +1,1 @@
+// WebTransport: not built yet.

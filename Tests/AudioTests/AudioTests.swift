@@ -1,0 +1,1 @@
+// Tests of Audio: not built yet.

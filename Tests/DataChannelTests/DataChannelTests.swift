@@ -1,0 +1,1 @@
+// Tests of DataChannel: not built yet.

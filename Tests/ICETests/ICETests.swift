@@ -1,0 +1,1 @@
+// Tests of ICE: not built yet.

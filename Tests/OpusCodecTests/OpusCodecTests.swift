@@ -1,0 +1,1 @@
+// Tests of OpusCodec: not built yet.

@@ -1,0 +1,1 @@
+// Tests of PulseAudioIO: not built yet.

@@ -1,0 +1,1 @@
+// Tests of TalkClient: not built yet.

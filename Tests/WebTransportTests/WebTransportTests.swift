@@ -1,0 +1,1 @@
+// Tests of WebTransport: not built yet.
