@@ -98,6 +98,21 @@ private actor Counter {
   }
 }
 
+@Suite struct SignalWatchTests {
+  @Test func `a signal is reported instead of ending the process`() async {
+    let loop = GLibExecutor(name: "test")
+    let (signals, continuation) = AsyncStream.makeStream(of: Void.self)
+    let watch = SignalWatch(SIGUSR2, on: loop) { continuation.yield() }
+    var received = signals.makeAsyncIterator()
+    for _ in 0..<3 {
+      kill(getpid(), SIGUSR2)
+      await received.next()
+    }
+    withExtendedLifetime(watch) {}
+    loop.shutdown()
+  }
+}
+
 @Suite struct LockedTests {
   @Test func `concurrent changes are not lost`() async {
     let total = Locked(0)
