@@ -1,1 +1,0 @@
-// RTP: not built yet.
