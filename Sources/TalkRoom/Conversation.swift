@@ -1,0 +1,44 @@
+/// A public conversation of the embedded room and its rules, as an admin or moderator would set them.
+public struct Conversation: Sendable, Equatable {
+  /// Bits of `permissions` (Talk's attendee permissions).
+  public struct Permissions: OptionSet, Sendable, Hashable {
+    public let rawValue: Int
+    public init(rawValue: Int) { self.rawValue = rawValue }
+    public static let custom = Permissions(rawValue: 1)
+    public static let startCall = Permissions(rawValue: 2)
+    public static let joinCall = Permissions(rawValue: 4)
+    public static let ignoreLobby = Permissions(rawValue: 8)
+    public static let publishAudio = Permissions(rawValue: 16)
+    public static let publishVideo = Permissions(rawValue: 32)
+    public static let publishScreen = Permissions(rawValue: 64)
+    public static let chat = Permissions(rawValue: 128)
+    /// What guests have where nothing else is said.
+    public static let guestDefault: Permissions = [
+      .startCall, .joinCall, .publishAudio, .publishVideo, .publishScreen, .chat,
+    ]
+
+    /// The names that the signaling server knows them by.
+    var signalingNames: [String] {
+      [(Permissions.publishAudio, "publish-audio"), (.publishVideo, "publish-video"), (.publishScreen, "publish-screen")]
+        .filter { contains($0.0) }.map(\.1)
+    }
+  }
+
+  public var token: String
+  public var name: String
+  public var password: String?
+  /// Guests wait: call and chat answer 412.
+  public var hasLobby = false
+  public var isReadOnly = false
+  /// Calls answer 403 altogether.
+  public var allowsCalls = true
+  public var requiresRecordingConsent = false
+  public var guestPermissions: Permissions = .guestDefault
+  /// Guests are turned away with 403 `ban`.
+  public var bansGuests = false
+
+  public init(token: String, name: String) {
+    self.token = token
+    self.name = name
+  }
+}

@@ -1,0 +1,40 @@
+extension Nextcloud {
+  /// The conversation as Talk shows it to a participant, with every key that Talk 21 sends.
+  func room(_ conversation: Conversation, _ participant: Participant?, time: Int) -> JSON {
+    let call = calls[conversation.token]
+    let flags = participants.filter { $0.token == conversation.token }.reduce(0) { $0 | $1.flags }
+    let permissions = participant?.permissions ?? conversation.guestPermissions
+    let name = JSON.string(conversation.name)
+    let lastMessage = chat[conversation.token]?.last
+    let room: [String: JSON] = [
+      "id": 3, "token": .string(conversation.token), "type": 3, "name": name, "displayName": name, "objectType": "",
+      "objectId": "", "participantType": 4, "participantFlags": .int(participant?.flags ?? 0),
+      "readOnly": conversation.isReadOnly ? 1 : 0, "hasPassword": .bool(conversation.password != nil),
+      "hasCall": .bool(call != nil), "callStartTime": .int(call?.startedAt ?? 0), "callRecording": 0,
+      "canStartCall": .bool(permissions.contains(.startCall)), "lastActivity": .int(time), "lastReadMessage": 0,
+      "unreadMessages": 0, "unreadMention": false, "unreadMentionDirect": false, "isFavorite": false,
+      "canLeaveConversation": false, "canDeleteConversation": false, "notificationLevel": 3, "notificationCalls": 0,
+      "lobbyState": conversation.hasLobby ? 1 : 0, "lobbyTimer": 0, "lastPing": .int(time),
+      "sessionId": .string(participant?.talkSession ?? "0"), "sipEnabled": 0, "actorType": "guests",
+      "actorId": .string(participant?.actorID ?? ""), "attendeeId": .int(participant?.attendeeID ?? 0),
+      "permissions": .int(permissions.rawValue), "attendeePermissions": 0, "callPermissions": 0,
+      "defaultPermissions": 0, "canEnableSIP": false, "attendeePin": "", "description": "", "lastCommonReadMessage": 0,
+      "listable": 0, "callFlag": .int(flags), "messageExpiration": 0, "avatarVersion": "f25120e8",
+      "isCustomAvatar": false, "breakoutRoomMode": 0, "breakoutRoomStatus": 0,
+      "recordingConsent": conversation.requiresRecordingConsent ? 1 : 0, "mentionPermissions": 0, "isArchived": false,
+      "isImportant": false, "isSensitive": false, "lastMessage": lastMessage ?? [],
+    ]
+    return .object(room)
+  }
+
+  /// What the signaling server asks before it lets a session into a room.
+  func admission(_ token: String, talkSession: String) -> Result<SignalingHub.RoomAdmission, SignalingHub.Refusal> {
+    guard let conversation = conversations[token], let participant = participant(talkSession: talkSession, in: token)
+    else {
+      return .failure(.init(code: "no_such_room", message: "The user is not invited to this room."))
+    }
+    return .success(
+      .init(
+        properties: signalingProperties(conversation), permissions: Set(participant.permissions.signalingNames)))
+  }
+}

@@ -1,0 +1,386 @@
+/// The Nextcloud side of Talk, as far as a call needs it: conversations, participants, calls, chat. Pure: requests come in
+/// as values, replies and notifications for the signaling server come out.
+///
+/// Status codes, keys and order follow recorded transcripts of Talk 21.
+struct Nextcloud {
+  struct Request {
+    var method: String
+    /// Decoded, without query.
+    var path: String
+    var query: [String: String] = [:]
+    var cookies: [String: String] = [:]
+    var body: JSON = .null
+  }
+
+  struct Reply: Equatable {
+    var status: Int
+    var body: JSON?
+    var headers: [String: String] = [:]
+    /// HTML for pages; JSON otherwise.
+    var page: String?
+    /// The PHP session that the client is to keep.
+    var sessionCookie: String?
+    /// The request is to be tried again when the chat has grown, at the latest after so long: the long poll.
+    var waitsForChat: Duration?
+  }
+
+  struct Participant: Equatable {
+    let phpSession: String
+    let token: String
+    let actorID: String
+    let attendeeID: Int
+    var displayName: String
+    var talkSession: String
+    var flags = 0
+    var permissions: Conversation.Permissions
+  }
+
+  struct Call: Equatable {
+    var startedAt: Int
+  }
+
+  static let sessionCookieName = "oc_talkroom"
+  private static let api = "/ocs/v2.php/apps/spreed/api/"
+
+  /// What signaling settings tell the client.
+  struct Signaling {
+    /// The server's address, `http://host:port`.
+    var server = ""
+    var stunServers: [JSON] = []
+    var turnServers: [JSON] = []
+    var isInternal = false
+  }
+
+  var signaling = Signaling()
+  var conversations: [String: Conversation] = [:]
+  private(set) var participants: [Participant] = []
+  private(set) var calls: [String: Call] = [:]
+  var chat: [String: [JSON]] = [:]
+  var isInMaintenance = false
+  /// The public key by which signaling servers verify our tokens (PEM).
+  var helloTokenKey = ""
+  /// Signs a `hello` token for a user id (empty for guests).
+  let signToken: @Sendable (String) -> String
+  private var nextAttendee = 1
+  var nextMessage = 1
+  private var random: any RandomNumberGenerator & Sendable
+
+  init(
+    random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator(),
+    signToken: @escaping @Sendable (String) -> String
+  ) {
+    self.random = random
+    self.signToken = signToken
+  }
+
+  /// Answers a request. `time` is in seconds since 1970.
+  mutating func handle(_ request: Request, time: Int) -> (reply: Reply, notifications: [RoomNotification]) {
+    if isInMaintenance {
+      return (Reply(status: 503, body: nil, headers: ["X-Nextcloud-Maintenance-Mode": "1", "Retry-After": "120"]), [])
+    }
+    var phpSession = request.cookies[Self.sessionCookieName] ?? ""
+    let isNew = phpSession.count != 26
+    if isNew { phpSession = draw(26, from: "abcdefghijklmnopqrstuvwxyz0123456789") }
+    var (reply, notifications) = route(request, phpSession: phpSession, time: time)
+    reply.sessionCookie = phpSession
+    return (reply, notifications)
+  }
+
+  private mutating func route(
+    _ request: Request, phpSession: String, time: Int
+  ) -> (reply: Reply, notifications: [RoomNotification]) {
+    let path = request.path.replacing("/index.php", with: "")
+    if path == "/ocs/v2.php/cloud/capabilities" { return (ok(capabilities), []) }
+    if path.hasPrefix("/call/") { return (page(String(path.dropFirst("/call/".count)), request), []) }
+    guard path.hasPrefix(Self.api) else { return (Reply(status: 404, body: nil), []) }
+    let parts = path.dropFirst(Self.api.count).split(separator: "/").map(String.init)
+    switch (request.method, parts.count, parts.first, parts.dropFirst().first) {
+    case ("GET", 3, "v3", "signaling") where parts[2] == "settings":
+      return (settings(request.query["token"] ?? ""), [])
+    case ("GET", 3, "v3", "signaling"): return (failure(400), [])
+    case ("GET", 3, "v4", "room"):
+      guard let conversation = conversations[parts[2]] else { return (failure(404, data: .null), []) }
+      return (ok(room(conversation, participant(phpSession, parts[2]), time: time)), [])
+    case ("GET", 4, "v4", "room") where parts[3] == "participants": return (failure(403), [])
+    case ("POST", 5, "v4", "room") where parts[3...] == ["participants", "active"]:
+      return join(parts[2], request, phpSession, time: time)
+    case ("DELETE", 5, "v4", "room") where parts[3...] == ["participants", "active"]:
+      guard let participant = participant(phpSession, parts[2]) else { return (ok(.null), []) }
+      return (ok(.null), remove(participant, time: time))
+    case ("POST", 4, "v1", "guest") where parts[3] == "name":
+      return rename(parts[2], to: request.body["displayName"]?.string ?? "", phpSession)
+    case (_, 3, "v4", "call"): return call(parts[2], request, phpSession, time: time)
+    case (_, 3, "v1", "chat"): return chat(parts[2], request, phpSession, time: time)
+    default: return (failure(404, data: .null), [])
+    }
+  }
+
+  // MARK: Pages, capabilities, settings
+
+  private func page(_ token: String, _ request: Request) -> Reply {
+    guard let conversation = conversations[token] else {
+      return Reply(status: 303, body: nil, headers: ["Location": "/login?redirect_url=/call/\(token)"])
+    }
+    let wantsPassword = conversation.password != nil && request.body["password"]?.string != conversation.password
+    return Reply(
+      status: 200, body: nil,
+      page: """
+        <!DOCTYPE html><html><head data-requesttoken="none"><title>\(wantsPassword ? "Password" : "Talk")</title></head>
+        <body>This is the embedded room of talkbridge. Join it with: talkbridge join, and this page's address.</body></html>
+        """)
+  }
+
+  private var capabilities: JSON {
+    let features: [JSON] = [
+      "audio", "video", "chat-v2", "conversation-v4", "guest-signaling", "guest-display-names", "no-ping",
+      "system-messages", "in-call-flags", "conversation-call-flags", "chat-replies", "force-mute", "raise-hand",
+      "signaling-v3", "publishing-permissions", "conversation-permissions", "chat-permission", "silent-send",
+      "silent-call", "session-state", "recording-consent", "ban-v1", "chat-reference-id", "reactions",
+      "markdown-messages",
+    ]
+    return [
+      "version": [
+        "major": 32, "minor": 0, "micro": 1, "string": "32.0.1", "edition": "", "extendedSupport": false,
+      ],
+      "capabilities": [
+        "spreed": [
+          "features": .array(features), "features-local": [],
+          "config": [
+            "call": [
+              "enabled": true, "recording": false, "recording-consent": 2, "end-to-end-encryption": false,
+              "max-duration": 0,
+            ],
+            "chat": ["max-length": 32000],
+            "signaling": ["session-ping-limit": 200, "hello-v2-token-key": .string(helloTokenKey)],
+          ], "version": "21.1.7",
+        ]
+      ],
+    ]
+  }
+
+  private mutating func settings(_ token: String) -> Reply {
+    guard conversations[token] != nil || token.isEmpty else { return failure(404, data: .null) }
+    let ticket = JSON.string(draw(16) + "::" + draw(64))
+    return ok([
+      "signalingMode": signaling.isInternal ? "internal" : "external", "userId": nil, "hideWarning": true,
+      "server": signaling.isInternal ? "" : .string(signaling.server), "ticket": ticket,
+      "helloAuthParams": ["1.0": ["userid": nil, "ticket": ticket], "2.0": ["token": .string(signToken(""))]],
+      "federation": nil, "stunservers": .array(signaling.stunServers), "turnservers": .array(signaling.turnServers),
+      "sipDialinInfo": "",
+    ])
+  }
+
+  // MARK: Participants
+
+  func participant(_ phpSession: String, _ token: String) -> Participant? {
+    participants.first { $0.phpSession == phpSession && $0.token == token }
+  }
+
+  func participant(talkSession: String, in token: String) -> Participant? {
+    participants.first { $0.talkSession == talkSession && $0.token == token }
+  }
+
+  private mutating func join(
+    _ token: String, _ request: Request, _ phpSession: String, time: Int
+  ) -> (reply: Reply, notifications: [RoomNotification]) {
+    guard let conversation = conversations[token] else { return (failure(404, data: .null), []) }
+    if conversation.bansGuests { return (failure(403, data: ["error": "ban"]), []) }
+    if let password = conversation.password, request.body["password"]?.string != password {
+      return (failure(403, data: ["error": "password"]), [])
+    }
+    // Talk's session ids are base64 with all its characters: clients must not take them for path segments.
+    let talkSession = draw(255, from: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+    var notifications: [RoomNotification] = []
+    var new = Participant(
+      phpSession: phpSession, token: token, actorID: draw(40, from: "0123456789abcdef"), attendeeID: nextAttendee,
+      displayName: "", talkSession: talkSession, permissions: conversation.guestPermissions)
+    if let old = participant(phpSession, token) {
+      if request.body["force"]?.bool == false, old.flags & 1 != 0 {
+        return (failure(409, data: ["sessionId": .string(old.talkSession), "inCall": .int(old.flags), "lastPing": .int(time)]), [])
+      }
+      notifications = remove(old, time: time)
+      new = Participant(
+        phpSession: phpSession, token: token, actorID: old.actorID, attendeeID: old.attendeeID,
+        displayName: old.displayName, talkSession: talkSession, permissions: old.permissions)
+    } else {
+      nextAttendee += 1
+    }
+    participants.append(new)
+    return (ok(room(conversation, new, time: time)), notifications)
+  }
+
+  private mutating func rename(
+    _ token: String, to name: String, _ phpSession: String
+  ) -> (reply: Reply, notifications: [RoomNotification]) {
+    guard let index = participants.firstIndex(where: { $0.phpSession == phpSession && $0.token == token }) else {
+      return (failure(404, data: .null), [])
+    }
+    participants[index].displayName = String(name.prefix(64))
+    return (ok(.null), [participantsNotification(token, changed: [participants[index]])])
+  }
+
+  /// Takes a participant out of the room, and out of the call before.
+  mutating func remove(_ participant: Participant, time: Int) -> [RoomNotification] {
+    var notifications = participant.flags & 1 != 0 ? setFlags(0, of: participant, time: time) : []
+    participants.removeAll { $0.talkSession == participant.talkSession }
+    notifications.append(.disinvited(room: participant.token, talkSessions: [participant.talkSession]))
+    return notifications
+  }
+
+  /// The signaling server says that a session left its room: Talk forgets it.
+  mutating func sessionLeft(_ talkSession: String, room token: String, time: Int) -> [RoomNotification] {
+    guard let participant = participant(talkSession: talkSession, in: token) else { return [] }
+    return remove(participant, time: time).filter { notification in
+      if case .disinvited = notification { false } else { true }
+    }
+  }
+
+  // MARK: Calls
+
+  private mutating func call(
+    _ token: String, _ request: Request, _ phpSession: String, time: Int
+  ) -> (reply: Reply, notifications: [RoomNotification]) {
+    guard let conversation = conversations[token], let participant = participant(phpSession, token) else {
+      return (failure(404), [])
+    }
+    if request.method == "GET" {
+      let peers = participants.filter { $0.token == token && $0.flags & 1 != 0 }
+      return (
+        ok(
+          .array(
+            peers.map { peer in
+              [
+                "actorType": "guests", "actorId": .string(peer.actorID), "displayName": .string(peer.displayName),
+                "token": .string(token), "lastPing": .int(time), "sessionId": .string(peer.talkSession),
+              ]
+            })), []
+      )
+    }
+    if request.method == "DELETE" {
+      guard participant.flags & 1 != 0 else { return (ok(.null), []) }
+      return (ok(.null), setFlags(0, of: participant, time: time))
+    }
+    guard ["POST", "PUT"].contains(request.method) else { return (failure(405), []) }
+    guard !conversation.isReadOnly, conversation.allowsCalls else { return (failure(403), []) }
+    guard !conversation.hasLobby || participant.permissions.contains(.ignoreLobby) else { return (failure(412), []) }
+    var flags = request.body["flags"]?.int ?? 7
+    if !participant.permissions.contains(.publishAudio) { flags &= ~2 }
+    if !participant.permissions.contains(.publishVideo) { flags &= ~4 }
+    if request.method == "PUT" {
+      guard flags & 1 != 0, participant.flags & 1 != 0 else { return (failure(400), []) }
+    } else {
+      if conversation.requiresRecordingConsent, request.body["recordingConsent"]?.bool != true {
+        return (failure(400, data: ["error": "consent"]), [])
+      }
+      if calls[token] == nil, !participant.permissions.contains(.startCall) { return (failure(403), []) }
+    }
+    return (ok(.null), setFlags(flags, of: participant, time: time))
+  }
+
+  private mutating func setFlags(_ flags: Int, of participant: Participant, time: Int) -> [RoomNotification] {
+    let token = participant.token
+    guard let index = participants.firstIndex(where: { $0.talkSession == participant.talkSession }) else { return [] }
+    participants[index].flags = flags
+    let inCall = participants.filter { $0.token == token && $0.flags & 1 != 0 }
+    var notifications: [RoomNotification] = []
+    if flags & 1 != 0, calls[token] == nil {
+      calls[token] = Call(startedAt: time)
+      notifications.append(.message(room: token, data: Self.chatHint))
+    }
+    notifications.append(
+      .inCall(
+        room: token, changed: [entry(participants[index], time: time)],
+        users: inCall.map { entry($0, time: time) }))
+    if inCall.isEmpty, calls.removeValue(forKey: token) != nil {
+      notifications.append(.message(room: token, data: Self.chatHint))
+    }
+    return notifications
+  }
+
+  static let chatHint: JSON = ["type": "chat", "chat": ["refresh": true]]
+
+  private func entry(_ participant: Participant, time: Int) -> JSON {
+    [
+      "inCall": .int(participant.flags), "lastPing": .int(time), "sessionId": .string(participant.talkSession),
+      "nextcloudSessionId": .string(participant.talkSession),
+      "participantPermissions": .int(participant.permissions.rawValue), "participantType": 4, "actorType": "guests",
+      "actorId": .string(participant.actorID),
+    ]
+  }
+
+  func participantsNotification(_ token: String, changed: [Participant]) -> RoomNotification {
+    func named(_ participant: Participant) -> JSON {
+      var members = entry(participant, time: 0).object ?? [:]
+      members["nextcloudSessionId"] = nil
+      members["displayName"] = .string(participant.displayName)
+      members["permissions"] = .array(participant.permissions.signalingNames.map { .string($0) })
+      return .object(members)
+    }
+    return .participants(
+      room: token, changed: changed.map(named), users: participants.filter { $0.token == token }.map(named))
+  }
+
+  // MARK: A moderator's doings
+
+  /// Changes a conversation's rules; those in it learn what the signaling server would tell them.
+  mutating func change(
+    _ token: String, time: Int, _ change: (inout Conversation) -> Void
+  ) -> [RoomNotification] {
+    guard var conversation = conversations[token] else { return [] }
+    let old = conversation
+    change(&conversation)
+    conversations[token] = conversation
+    var notifications: [RoomNotification] = []
+    if old.hasLobby != conversation.hasLobby || old.isReadOnly != conversation.isReadOnly {
+      notifications.append(.properties(room: token, signalingProperties(conversation)))
+    }
+    if conversation.hasLobby, !old.hasLobby {
+      for participant in participants where participant.token == token && participant.flags & 1 != 0 {
+        notifications += setFlags(0, of: participant, time: time)
+      }
+    }
+    if old.guestPermissions != conversation.guestPermissions {
+      for index in participants.indices where participants[index].token == token {
+        participants[index].permissions = conversation.guestPermissions
+      }
+      notifications.append(participantsNotification(token, changed: participants.filter { $0.token == token }))
+    }
+    return notifications
+  }
+
+  mutating func endCall(_ token: String) -> [RoomNotification] {
+    for index in participants.indices where participants[index].token == token { participants[index].flags = 0 }
+    calls[token] = nil
+    return [.inCallForAll(room: token, flags: 0), .message(room: token, data: Self.chatHint)]
+  }
+
+  func signalingProperties(_ conversation: Conversation) -> JSON {
+    [
+      "name": "Private conversation", "type": 3, "lobby-state": conversation.hasLobby ? 1 : 0, "lobby-timer": nil,
+      "read-only": conversation.isReadOnly ? 1 : 0, "listable": 0, "active-since": nil, "sip-enabled": 0,
+      "description": "",
+    ]
+  }
+
+  // MARK: Replies
+
+  func ok(_ data: JSON, status: Int = 200, headers: [String: String] = [:]) -> Reply {
+    Reply(
+      status: status,
+      body: ["ocs": ["meta": ["status": "ok", "statuscode": .int(status), "message": "OK"], "data": data]],
+      headers: headers)
+  }
+
+  func failure(_ status: Int, data: JSON = []) -> Reply {
+    Reply(
+      status: status,
+      body: ["ocs": ["meta": ["status": "failure", "statuscode": .int(status), "message": ""], "data": data]])
+  }
+
+  private mutating func draw(
+    _ length: Int, from alphabet: String = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+  ) -> String {
+    let characters = Array(alphabet)
+    return String((0..<length).map { _ in characters.randomElement(using: &random)! })
+  }
+}

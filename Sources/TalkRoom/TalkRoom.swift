@@ -1,1 +1,0 @@
-// TalkRoom: not built yet.
