@@ -42,6 +42,7 @@ let package = Package(
     shim("CPulse", pkgConfig: "glib-2.0", apt: "libpulse-dev"),
     shim("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
     shim("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
+    shim("CCrypto", apt: "libssl-dev"),
     shim("CSRTP", pkgConfig: "libsrtp2", apt: "libsrtp2-dev"),
     shim("COpus", pkgConfig: "opus", apt: "libopus-dev"),
     shim("CUSRSCTP", apt: "libusrsctp-dev"),
@@ -59,6 +60,7 @@ let package = Package(
     module("GLibLoop", ["CGLib"]),
     module("ICE", ["CNice", "CGLib", "GLibLoop"]),
     module("DTLSSRTP", ["COpenSSL", "CSRTP"]),
+    module("Signatures", ["CCrypto"]),
     module("DataChannel", ["CUSRSCTP", "GLibLoop"]),
     module("OpusCodec", ["COpus", "Playout"]),
     module("Resampling", ["CSpeexDSP"]),
@@ -81,7 +83,8 @@ let package = Package(
     module(
       "TalkRoom",
       [
-        "RTP", "Audio", "TalkProtocol", "GLibLoop", "OpusCodec", "HTTPClient", "WebTransport", "PeerConnection",
+        "RTP", "Audio", "Signatures", "TalkProtocol", "GLibLoop", "OpusCodec", "HTTPClient", "WebTransport",
+        "PeerConnection",
         logging,
       ]),
 
@@ -100,6 +103,7 @@ let package = Package(
     tests("GLibLoopTests", ["GLibLoop", "TestSupport"]),
     tests("ICETests", ["ICE", "GLibLoop", "TestSupport"]),
     tests("DTLSSRTPTests", ["DTLSSRTP", "TestSupport"]),
+    tests("SignaturesTests", ["Signatures", "TestSupport"]),
     tests("DataChannelTests", ["DataChannel", "GLibLoop", "TestSupport"]),
     tests("OpusCodecTests", ["OpusCodec", "Playout", "Audio", "TestSupport"]),
     tests("AudioFilesTests", ["AudioFiles", "Resampling", "Audio", "TestSupport"]),

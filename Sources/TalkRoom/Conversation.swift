@@ -19,8 +19,11 @@ public struct Conversation: Sendable, Equatable {
 
     /// The names that the signaling server knows them by.
     var signalingNames: [String] {
-      [(Permissions.publishAudio, "publish-audio"), (.publishVideo, "publish-video"), (.publishScreen, "publish-screen")]
-        .filter { contains($0.0) }.map(\.1)
+      [
+        (Permissions.publishAudio, "publish-audio"), (.publishVideo, "publish-video"),
+        (.publishScreen, "publish-screen"),
+      ]
+      .filter { contains($0.0) }.map(\.1)
     }
   }
 

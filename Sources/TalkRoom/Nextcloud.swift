@@ -196,7 +196,10 @@ struct Nextcloud {
       displayName: "", talkSession: talkSession, permissions: conversation.guestPermissions)
     if let old = participant(phpSession, token) {
       if request.body["force"]?.bool == false, old.flags & 1 != 0 {
-        return (failure(409, data: ["sessionId": .string(old.talkSession), "inCall": .int(old.flags), "lastPing": .int(time)]), [])
+        return (
+          failure(
+            409, data: ["sessionId": .string(old.talkSession), "inCall": .int(old.flags), "lastPing": .int(time)]), []
+        )
       }
       notifications = remove(old, time: time)
       new = Participant(

@@ -60,7 +60,9 @@ extension SignalingHub {
   ]
   private static let roomTypes: Set<String> = ["", "video", "audio", "screen"]
 
-  private static func notAllowed(_ what: String, id: JSON?) -> JSON { error("not_allowed", "Not allowed to \(what).", id: id) }
+  private static func notAllowed(_ what: String, id: JSON?) -> JSON {
+    error("not_allowed", "Not allowed to \(what).", id: id)
+  }
 
   private static func clientNotFound(id: JSON?) -> JSON {
     error("client_not_found", "No MCU client found to send message to.", id: id)
@@ -195,7 +197,9 @@ extension SignalingHub {
   private mutating func requestOffer(
     _ data: JSON, of publisher: String, id: JSON?, from subscriber: String, at now: ContinuousClock.Instant
   ) -> [Effect] {
-    guard isInSameCall(subscriber, publisher) else { return send(Self.notAllowed("request offer", id: id), to: subscriber) }
+    guard isInSameCall(subscriber, publisher) else {
+      return send(Self.notAllowed("request offer", id: id), to: subscriber)
+    }
     if data["roomType"]?.string == "audio" { return send(Self.clientNotFound(id: id), to: subscriber) }
     let isScreen = data["roomType"]?.string == "screen"
     let current = media.subscription(of: subscriber, to: publisher)
@@ -238,7 +242,8 @@ extension SignalingHub {
     case .published(let session, let sdp):
       guard let publisher = media.publishers[session] else { return [] }
       return send(
-        mediaMessage("answer", ["type": "answer", "sdp": .string(sdp)], sid: publisher.sid, from: session, to: session),
+        mediaMessage(
+          "answer", ["type": "answer", "sdp": .string(sdp)], sid: publisher.sid, from: session, to: session),
         to: session)
     case .publishFailed(let session):
       return endPublisher(session) + send(Self.processingFailed(id: nil), to: session)
@@ -252,7 +257,8 @@ extension SignalingHub {
     case .publisherCandidate(let session, let candidate):
       guard let publisher = media.publishers[session] else { return [] }
       return send(
-        mediaMessage("candidate", ["candidate": candidate], sid: publisher.sid, from: session, to: session), to: session)
+        mediaMessage("candidate", ["candidate": candidate], sid: publisher.sid, from: session, to: session), to: session
+      )
     case .subscriptionOffer(let handle, let sdp):
       guard let subscription = media.subscriptions.first(where: { $0.handle == handle }) else { return [] }
       return send(

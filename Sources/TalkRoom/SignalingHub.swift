@@ -129,7 +129,9 @@ struct SignalingHub {
     case .opened(let socket):
       sockets[socket] = now + deadlines.hello
       return [
-        .send(socket, ["type": "welcome", "welcome": ["version": .string(Self.version), "features": .array(Self.features)]])
+        .send(
+          socket,
+          ["type": "welcome", "welcome": ["version": .string(Self.version), "features": .array(Self.features)]])
       ]
     case .received(let socket, let text): return received(text, on: socket, at: now)
     case .closed(let socket): return closed(socket, at: now)
