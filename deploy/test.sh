@@ -1,11 +1,38 @@
 #!/usr/bin/env bash
-# Runs all tests; installs what is missing first. Extra arguments go to `swift test` (for example --filter RTP).
+# Runs all tests, those against the real servers included; installs what is missing first.
+#
+#   deploy/test.sh                  # everything
+#   deploy/test.sh --filter RTP     # what `swift test` makes of these arguments
+#
+# TEST_LIMIT (default 45m) bounds each of the two runs: a test that hangs must not hang whoever waits for it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 deploy/packages.sh test
 swift format lint --strict --recursive Sources Tests Package.swift
 swift build --build-tests
+
 export PATH=$PWD/.build-rig/bin:$PATH
-# A test that hangs must not hang whoever waits for it.
-exec timeout -k 10 "${TEST_LIMIT:-45m}" deploy/rig/namespace.sh swift test --skip-build "$@"
+RIG_LOGS=$(mktemp -d)
+export RIG_LOGS
+finish() {
+  local status=$?
+  if [ $status != 0 ]; then
+    for log in "$RIG_LOGS"/*/*.log; do
+      [ -e "$log" ] || continue
+      echo "--- end of ${log#"$RIG_LOGS"/}"
+      tail -n 25 "$log"
+    done >&2
+    [ $status = 124 ] && echo "deploy/test.sh: stopped after ${TEST_LIMIT:-45m}" >&2
+  fi
+  rm -rf "$RIG_LOGS"
+}
+trap finish EXIT
+
+run() { timeout -k 10 "${TEST_LIMIT:-45m}" deploy/rig/namespace.sh swift test --skip-build "$@"; }
+if [ $# -gt 0 ]; then
+  run "$@"
+else
+  run --skip SystemTests
+  run --filter SystemTests --no-parallel  # they share the servers' ports, and measure what others would disturb
+fi

@@ -28,7 +28,7 @@ public final class ChildProcess: Sendable {
     case pipe
     /// A descriptor of the test's own (a terminal, a socket); the child gets a copy.
     case descriptor(Int32)
-    /// The file at this path: read from its start, or made anew and written.
+    /// The file at this path: read from its start, or written at its end. Both outputs may share one.
     case file(String)
   }
 
@@ -103,7 +103,7 @@ public final class ChildProcess: Sendable {
         posix_spawn_file_actions_adddup2(&actions, descriptor, target)
       case .file(let path):
         posix_spawn_file_actions_addopen(
-          &actions, target, path, reads ? O_RDONLY : O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+          &actions, target, path, reads ? O_RDONLY : O_WRONLY | O_CREAT | O_APPEND, 0o644)
       }
       return -1
     }
@@ -229,8 +229,8 @@ public final class ChildProcess: Sendable {
     if state.withLock({ $0.openDescriptors.remove(descriptor) != nil }) { Glibc.close(descriptor) }
   }
 
-  /// The path of an executable of this package if there is one of this name, else the name itself.
-  private static func executable(_ program: String) -> String {
+  /// The path of an executable of this package if there is one of this name, else the name itself, for PATH to resolve.
+  public static func executable(_ program: String) -> String {
     guard !program.contains("/") else { return program }
     let beside = builtProducts + "/" + program
     return access(beside, X_OK) == 0 ? beside : program

@@ -1,0 +1,135 @@
+internal import Foundation
+internal import Glibc
+
+/// A real server, started by `deploy/rig/server.sh`; it ends with this object.
+public final class RigServer: Sendable {
+  /// The folder with its configuration.
+  public let directory: String
+  /// The running program.
+  public let process: ChildProcess
+  private let logPath: String
+
+  /// Starts a server and waits until it is ready.
+  ///
+  /// - Parameter isReady: looks whether it is; called every few milliseconds. A server that ends meanwhile is an error.
+  init(
+    _ name: String, in run: RunDirectory, environment: [String: String] = [:], isReady: (RigServer) -> Bool
+  ) async throws {
+    directory = run.file(name)
+    logPath = run.file("\(name).log")
+    process = try ChildProcess(
+      "\(Repository.root)/deploy/rig/server.sh", [name, directory], environment: environment,
+      output: .file(logPath), errorOutput: .file(logPath))
+    do {
+      try await eventually("\(name) to be ready") {
+        if let exit = process.exitStatus { throw RigError("\(name) ended at once: \(exit)") }
+        return isReady(self)
+      }
+    } catch {
+      throw RigError("\(error)\n--- log of \(name)\n\(log.suffix(6000))---")
+    }
+  }
+
+  /// What it has logged so far.
+  public var log: String {
+    String(decoding: (try? Data(contentsOf: URL(fileURLWithPath: logPath))) ?? Data(), as: UTF8.self)
+  }
+
+  /// Kills it. (None of them has anything to lose, and Janus may take seconds to end by itself.)
+  public func stop() { process.kill() }
+}
+
+/// Janus with its VideoRoom plugin: the SFU, for the signaling server.
+public enum JanusServer {
+  /// Starts it at the rig's address, port 8188.
+  public static func start(in run: RunDirectory) async throws -> RigServer {
+    try Rig.requireNamespace()
+    return try await RigServer("janus", in: run) { _ in canConnect(to: 8188) }
+  }
+}
+
+/// The standalone signaling server ("high-performance backend").
+public enum SignalingServer {
+  /// What clients get as `server` of the signaling settings.
+  public static let url = "http://\(Rig.serverAddress):8081/"
+  /// The secret that it shares with Nextcloud.
+  public static let backendSecret = "rig-backend-secret"
+  /// The secret with which internal clients say hello.
+  public static let internalSecret = "rig-internal-secret"
+  /// Where it expects Nextcloud unless told otherwise.
+  public static let defaultBackend = "http://\(Rig.serverAddress):8080"
+
+  /// Starts it; Janus must be up. It asks `backend`, a Nextcloud's base URL, once the first client says hello.
+  public static func start(in run: RunDirectory, backend: String = defaultBackend) async throws -> RigServer {
+    try Rig.requireNamespace()
+    return try await RigServer("signaling", in: run, environment: ["RIG_BACKEND": backend]) { _ in
+      answer(from: 8081, to: "GET /api/v1/welcome HTTP/1.0\r\n\r\n").contains("mcu")
+    }
+  }
+}
+
+/// A TURN and STUN server: UDP and TCP on port 3478, and TLS on 5349.
+public struct CoturnServer: Sendable {
+  /// The running server; its log tells which sessions and peers it had.
+  public let server: RigServer
+  /// The certificate that it shows on the TLS port; its `certificatePath` is the CA file that vouches for it.
+  public let certificate: Certificate
+
+  /// The shared secret from which time-limited credentials are made.
+  public static let secret = "rig-turn-secret"
+  /// `turn:` and `turns:` URLs of the server, as signaling settings carry them.
+  public enum Transport: String, CaseIterable, Sendable {
+    case udp, tcp, tls
+    /// The URL that makes a client use this transport alone.
+    public var url: String {
+      switch self {
+      case .udp, .tcp: "turn:\(Rig.serverAddress):3478?transport=\(rawValue)"
+      case .tls: "turns:\(Rig.serverAddress):5349?transport=tcp"
+      }
+    }
+  }
+
+  /// Makes a certificate and starts the server.
+  public static func start(in run: RunDirectory) async throws -> CoturnServer {
+    try Rig.requireNamespace()
+    try FileManager.default.createDirectory(atPath: run.file("coturn"), withIntermediateDirectories: true)
+    let certificate = try await Certificate.make(
+      at: run.file("coturn/turn"), addresses: [Rig.serverAddress], names: ["turn.rig"])
+    let server = try await RigServer("coturn", in: run) { _ in answersSTUN(port: 3478) && canConnect(to: 5349) }
+    return CoturnServer(server: server, certificate: certificate)
+  }
+
+  /// A user name and password that the server accepts until `expiry` (seconds since 1970).
+  public static func credentials(expiry: Int) async throws -> (username: String, password: String) {
+    let username = "\(expiry):rig"
+    let openssl = try ChildProcess("openssl", ["dgst", "-sha1", "-hmac", secret, "-binary"], input: .pipe)
+    try openssl.write(Array(username.utf8))
+    openssl.closeInput()
+    guard try await openssl.exit() == .code(0) else { throw RigError("no credentials: \(openssl.transcript)") }
+    return (username, Data(openssl.outputBytes).base64EncodedString())
+  }
+}
+
+/// A PulseAudio daemon with the null sinks `speaker` and `microphone`, and a source `capture` that carries what is played
+/// on `microphone`. Needs no network.
+public struct PulseServer: Sendable {
+  /// The running daemon.
+  public let server: RigServer
+
+  /// What clients need in their environment: this daemon, and its devices as their defaults.
+  public var environment: [String: String] {
+    ["PULSE_SERVER": "unix:\(server.directory)/pulse.socket", "PULSE_SINK": "speaker", "PULSE_SOURCE": "capture"]
+  }
+
+  /// Starts the daemon.
+  public static func start(in run: RunDirectory) async throws -> PulseServer {
+    let server = try await RigServer("pulseaudio", in: run) { server in
+      let pactl = try? ChildProcess(
+        "pactl", ["list", "short", "sources"], environment: ["PULSE_SERVER": "unix:\(server.directory)/pulse.socket"])
+      guard let pactl else { return false }
+      while pactl.exitStatus == nil { usleep(1000) }
+      return pactl.output.contains("capture")
+    }
+    return PulseServer(server: server)
+  }
+}
