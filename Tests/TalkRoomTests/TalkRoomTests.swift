@@ -1,1 +1,0 @@
-// Tests of TalkRoom: not built yet.
