@@ -1,0 +1,64 @@
+/// The data of `GET api/v3/signaling/settings?token=…`. Its token for hello lives for 60 seconds.
+public struct SignalingSettings: Codable, Hashable, Sendable {
+  /// What a hello of a version carries.
+  public struct HelloParameters: Codable, Hashable, Sendable {
+    /// Version 2.0: a JWT.
+    @Tolerant public var token: String?
+    /// Version 1.0; `nil` for guests.
+    @Tolerant public var userid: String?
+    /// Version 1.0.
+    @Tolerant public var ticket: String?
+
+    public init(token: String? = nil, userid: String? = nil, ticket: String? = nil) {
+      self.token = token
+      self.userid = userid
+      self.ticket = ticket
+    }
+  }
+
+  /// `internal` (no signaling server), `external` or `conversation_cluster`.
+  @Tolerant public var signalingMode: String?
+  @Tolerant public var userId: String?
+  @Tolerant public var server: String?
+  @Tolerant public var ticket: String?
+  @Tolerant public var helloAuthParams: [String: HelloParameters]?
+  /// Present when the conversation lives on another server.
+  @Tolerant public var federation: [String: JSONValue]?
+  @Tolerant public var stunservers: [ICEServer]?
+  @Tolerant public var turnservers: [ICEServer]?
+
+  public init(signalingMode: String, server: String? = nil) {
+    self.signalingMode = signalingMode
+    self.server = server
+    (userId, ticket, helloAuthParams, federation, stunservers, turnservers) = (nil, nil, nil, nil, nil, nil)
+  }
+
+  /// Whether there is a signaling server to talk to.
+  public var usesSignalingServer: Bool { signalingMode != "internal" && !(server ?? "").isEmpty }
+
+  /// Where its socket is: `wss://host[/path]/spreed`.
+  public var socketURL: String? {
+    guard var url = server?.trimmed, !url.isEmpty else { return nil }
+    while url.hasSuffix("/") { url.removeLast() }
+    if url.lowercased().hasPrefix("http") { url = "ws" + url.dropFirst("http".count) }
+    guard url.lowercased().hasPrefix("ws://") || url.lowercased().hasPrefix("wss://") else { return nil }
+    return url + "/spreed"
+  }
+
+  /// STUN and TURN servers together.
+  public var iceServers: [ICEServer] { (stunservers ?? []) + (turnservers ?? []) }
+}
+
+/// A STUN or TURN server with its credentials.
+public struct ICEServer: Codable, Hashable, Sendable {
+  /// `stun:`, `stuns:`, `turn:` and `turns:` URLs (RFC 7064, RFC 7065).
+  @Tolerant public var urls: [String]?
+  @Tolerant public var username: String?
+  @Tolerant public var credential: String?
+
+  public init(urls: [String], username: String? = nil, credential: String? = nil) {
+    self.urls = urls
+    self.username = username
+    self.credential = credential
+  }
+}

@@ -1,1 +1,0 @@
-// TalkProtocol: not built yet.

@@ -1,1 +1,0 @@
-// Tests of TalkProtocol: not built yet.
