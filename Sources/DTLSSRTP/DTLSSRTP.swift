@@ -1,1 +1,0 @@
-// DTLSSRTP: not built yet.

@@ -1,1 +1,0 @@
-// Tests of DTLSSRTP: not built yet.
