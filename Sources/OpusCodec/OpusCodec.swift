@@ -1,1 +1,0 @@
-// OpusCodec: not built yet.

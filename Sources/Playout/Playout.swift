@@ -1,1 +1,0 @@
-// Playout: not built yet.
