@@ -55,6 +55,7 @@ let package = Package(
     module("Audio"),
     module("Playout", ["Audio"]),
     module("TalkProtocol"),
+    module("Transport"),
 
     // First floor: one library each.
     module("GLibLoop", ["CGLib"]),
@@ -66,31 +67,31 @@ let package = Package(
     module("Resampling", ["CSpeexDSP"]),
     module("AudioFiles", ["CSndFile", "Audio", "Resampling"]),
     module("PulseAudioIO", ["CPulse", "CGLib", "GLibLoop", "Audio"]),
-    module("HTTPClient", ["CCurl", "CGLib", "GLibLoop"]),
-    module("WebTransport", ["CSoup", "CGLib", "GLibLoop"]),
+    module("HTTPClient", ["CCurl", "GLibLoop", "Transport"]),
+    module("WebTransport", ["CSoup", "CGLib", "GLibLoop", "Transport"]),
 
     // Second floor.
     module("PeerConnection", ["RTP", "SDP", "GLibLoop", "ICE", "DTLSSRTP", "DataChannel", logging]),
-    module("TalkClient", ["TalkProtocol", "GLibLoop", "HTTPClient", "WebTransport", logging]),
+    module("TalkClient", ["TalkProtocol", "GLibLoop", "HTTPClient", "WebTransport", "Transport", logging]),
 
     // Third floor.
     module(
       "Gateway",
       [
         "RTP", "Audio", "Playout", "TalkProtocol", "GLibLoop", "OpusCodec", "AudioFiles", "PulseAudioIO",
-        "PeerConnection", "TalkClient", logging,
+        "PeerConnection", "TalkClient", "Transport", logging,
       ]),
     module(
       "TalkRoom",
       [
         "RTP", "Audio", "Signatures", "TalkProtocol", "GLibLoop", "OpusCodec", "HTTPClient", "WebTransport",
-        "PeerConnection",
-        logging,
+        "Transport", "PeerConnection", logging,
       ]),
 
     // Roof.
     .executableTarget(
-      name: "talkbridge", dependencies: ["Gateway", "TalkRoom", argumentParser, logging], swiftSettings: settings),
+      name: "talkbridge", dependencies: ["Gateway", "TalkRoom", "Transport", argumentParser, logging],
+      swiftSettings: settings),
 
     // Tests.
     .target(
@@ -108,16 +109,22 @@ let package = Package(
     tests("OpusCodecTests", ["OpusCodec", "Playout", "Audio", "TestSupport"]),
     tests("AudioFilesTests", ["AudioFiles", "Resampling", "Audio", "TestSupport"]),
     tests("PulseAudioIOTests", ["PulseAudioIO", "GLibLoop", "Audio", "TestSupport"]),
-    tests("HTTPClientTests", ["HTTPClient", "WebTransport", "GLibLoop", "TestSupport"]),
-    tests("WebTransportTests", ["WebTransport", "GLibLoop", "TestSupport"]),
+    tests("TransportTests", ["Transport", "TestSupport"]),
+    tests("HTTPClientTests", ["HTTPClient", "WebTransport", "Transport", "GLibLoop", "TestSupport"]),
+    tests("WebTransportTests", ["WebTransport", "Transport", "GLibLoop", "TestSupport"]),
     tests("PeerConnectionTests", ["PeerConnection", "RTP", "SDP", "GLibLoop", "TestSupport"]),
-    tests("TalkClientTests", ["TalkClient", "TalkProtocol", "WebTransport", "GLibLoop", "TestSupport"]),
-    tests("GatewayTests", ["Gateway", "TalkRoom", "Audio", "AudioFiles", "TestSupport"]),
-    tests("TalkRoomTests", ["TalkRoom", "TalkClient", "TalkProtocol", "WebTransport", "HTTPClient", "TestSupport"]),
+    tests("TalkClientTests", ["TalkClient", "TalkProtocol", "WebTransport", "Transport", "GLibLoop", "TestSupport"]),
+    tests("GatewayTests", ["Gateway", "TalkRoom", "Transport", "Audio", "AudioFiles", "TestSupport"]),
+    tests(
+      "TalkRoomTests",
+      ["TalkRoom", "TalkClient", "TalkProtocol", "WebTransport", "HTTPClient", "Transport", "TestSupport"]),
     tests("CommandLineTests", ["talkbridge", "TestSupport"]),
     tests(
       "SystemTests",
-      ["TalkRoom", "TalkClient", "TalkProtocol", "Gateway", "Audio", "AudioFiles", "WebTransport", "TestSupport"]
+      [
+        "TalkRoom", "TalkClient", "TalkProtocol", "Gateway", "Audio", "AudioFiles", "WebTransport", "Transport",
+        "TestSupport",
+      ]
     ),
   ],
   swiftLanguageModes: [.v6]

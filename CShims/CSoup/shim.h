@@ -1,3 +1,95 @@
 #pragma once
 #include "../CGLib/shim.h"
 #include <libsoup/soup.h>
+
+/// A session for one WebSocket: its own resolver of proxies, no time limits but ours (the constructor takes varargs).
+static inline SoupSession *CSoup_session_new(const char *user_agent, GProxyResolver *proxies) {
+  return soup_session_new_with_options("user-agent", user_agent, "proxy-resolver", proxies, "timeout", 0u, NULL);
+}
+
+/// A server with an optional certificate (the constructor takes varargs).
+static inline SoupServer *CSoup_server_new(GTlsCertificate *certificate) {
+  return soup_server_new("tls-certificate", certificate, NULL);
+}
+
+/// Without permessage-deflate, whose inflated size libsoup 3.2 does not limit (the type is a macro).
+static inline void CSoup_server_refuse_compression(SoupServer *server) {
+  soup_server_remove_websocket_extension(server, SOUP_TYPE_WEBSOCKET_EXTENSION_DEFLATE);
+}
+
+/// The purpose that a server's certificate must be good for (a string macro that the importer leaves out).
+static inline const char *CSoup_purpose_server(void) { return G_TLS_DATABASE_PURPOSE_AUTHENTICATE_SERVER; }
+
+/// A GObject's cast to its interface or base, which are macros.
+static inline GSocketAddress *CSoup_socket_address(const char *address, guint port) {
+  return g_inet_socket_address_new_from_string(address, port);
+}
+static inline guint CSoup_local_port(GSocket *socket) {
+  GSocketAddress *address = g_socket_get_local_address(socket, NULL);
+  guint port = address == NULL ? 0 : g_inet_socket_address_get_port(G_INET_SOCKET_ADDRESS(address));
+  g_clear_object(&address);
+  return port;
+}
+static inline GSocketConnectable *CSoup_identity(const char *host, guint16 port) {
+  return G_SOCKET_CONNECTABLE(g_network_address_new(host, port));
+}
+
+/// The signals of a WebSocket, typed (G_CALLBACK is a macro); `destroy` frees `data` when the handler goes.
+static inline void CSoup_on_message(
+    SoupWebsocketConnection *socket, void (*handler)(SoupWebsocketConnection *, gint type, GBytes *, gpointer),
+    gpointer data, GClosureNotify destroy) {
+  g_signal_connect_data(socket, "message", G_CALLBACK(handler), data, destroy, 0);
+}
+static inline void CSoup_on_pong(
+    SoupWebsocketConnection *socket, void (*handler)(SoupWebsocketConnection *, GBytes *, gpointer), gpointer data,
+    GClosureNotify destroy) {
+  g_signal_connect_data(socket, "pong", G_CALLBACK(handler), data, destroy, 0);
+}
+static inline void CSoup_on_error(
+    SoupWebsocketConnection *socket, void (*handler)(SoupWebsocketConnection *, GError *, gpointer), gpointer data,
+    GClosureNotify destroy) {
+  g_signal_connect_data(socket, "error", G_CALLBACK(handler), data, destroy, 0);
+}
+static inline void CSoup_on_closed(
+    SoupWebsocketConnection *socket, void (*handler)(SoupWebsocketConnection *, gpointer), gpointer data,
+    GClosureNotify destroy) {
+  g_signal_connect_data(socket, "closed", G_CALLBACK(handler), data, destroy, 0);
+}
+
+/// The question whether a certificate that did not verify shall be taken all the same.
+static inline void CSoup_on_accept_certificate(
+    SoupMessage *message, gboolean (*handler)(SoupMessage *, GTlsCertificate *, GTlsCertificateFlags, gpointer),
+    gpointer data, GClosureNotify destroy) {
+  g_signal_connect_data(message, "accept-certificate", G_CALLBACK(handler), data, destroy, 0);
+}
+
+/// The signals of a request that a server works on.
+static inline void CSoup_on_request_chunk(
+    SoupServerMessage *message, void (*handler)(SoupServerMessage *, GBytes *, gpointer), gpointer data,
+    GClosureNotify destroy) {
+  g_signal_connect_data(message, "got-chunk", G_CALLBACK(handler), data, destroy, 0);
+}
+static inline void CSoup_on_request_finished(
+    SoupServerMessage *message, void (*handler)(SoupServerMessage *, gpointer), gpointer data, GClosureNotify destroy) {
+  g_signal_connect_data(message, "finished", G_CALLBACK(handler), data, destroy, 0);
+}
+static inline void CSoup_on_request_disconnected(
+    SoupServerMessage *message, void (*handler)(SoupServerMessage *, gpointer), gpointer data, GClosureNotify destroy) {
+  g_signal_connect_data(message, "disconnected", G_CALLBACK(handler), data, destroy, 0);
+}
+static inline void CSoup_on_wrote_informational(
+    SoupServerMessage *message, void (*handler)(SoupServerMessage *, gpointer), gpointer data, GClosureNotify destroy) {
+  g_signal_connect_data(message, "wrote-informational", G_CALLBACK(handler), data, destroy, 0);
+}
+
+/// Verifies a server's certificate against one database (its pointers are casts of macros).
+static inline GTlsCertificateFlags CSoup_verify(
+    GTlsDatabase *database, GTlsCertificate *certificate, GSocketConnectable *identity) {
+  return g_tls_database_verify_chain(
+      database, certificate, G_TLS_DATABASE_PURPOSE_AUTHENTICATE_SERVER, identity, NULL, G_TLS_DATABASE_VERIFY_NONE,
+      NULL, NULL);
+}
+static inline GTlsDatabase *CSoup_file_database(const char *path, GError **error) {
+  return (GTlsDatabase *)g_tls_file_database_new(path, error);
+}
+static inline void CSoup_free_certificates(GList *certificates) { g_list_free_full(certificates, g_object_unref); }

@@ -1,0 +1,20 @@
+/// How servers are reached, over HTTP and WebSockets alike: one value serves both.
+public struct TransportSettings: Sendable {
+  /// A PEM file of certificate authorities that are trusted beside the system's own.
+  public var caFile: String?
+  public var proxies: ProxySettings
+  /// The `User-Agent` header.
+  public var userAgent: String
+  /// How long a connection may take to come about: name resolution, TCP, proxy and TLS together.
+  public var connectTimeout: Duration
+
+  public init(
+    caFile: String? = nil, proxies: ProxySettings = .none, userAgent: String = "talkbridge",
+    connectTimeout: Duration = .seconds(8)
+  ) {
+    self.caFile = caFile
+    self.proxies = proxies
+    self.userAgent = userAgent
+    self.connectTimeout = connectTimeout
+  }
+}

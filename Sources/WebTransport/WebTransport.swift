@@ -1,1 +1,0 @@
-// WebTransport: not built yet.
