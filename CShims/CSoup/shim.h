@@ -24,6 +24,16 @@ static inline const char *CSoup_purpose_server(void) { return G_TLS_DATABASE_PUR
 static inline GSocketAddress *CSoup_socket_address(const char *address, guint port) {
   return g_inet_socket_address_new_from_string(address, port);
 }
+/// A listening socket; GIO's own queue holds 10 connections, too few for a room that comes back all at once.
+static inline GSocket *CSoup_listening_socket(GSocketAddress *address, GError **error) {
+  GSocket *socket = g_socket_new(
+      g_socket_address_get_family(address), G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, error);
+  if (socket == NULL) return NULL;
+  g_socket_set_listen_backlog(socket, 512);
+  if (g_socket_bind(socket, address, TRUE, error) && g_socket_listen(socket, error)) return socket;
+  g_object_unref(socket);
+  return NULL;
+}
 static inline guint CSoup_local_port(GSocket *socket) {
   GSocketAddress *address = g_socket_get_local_address(socket, NULL);
   guint port = address == NULL ? 0 : g_inet_socket_address_get_port(G_INET_SOCKET_ADDRESS(address));

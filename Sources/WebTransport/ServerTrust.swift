@@ -23,6 +23,9 @@ struct SocketTarget {
       throw .invalidURL(reason: "a WebSocket needs ws:// or wss://, not \(self.scheme)://")
     }
     self.host = String(cString: host)
+    guard self.host.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
+      throw .invalidURL(reason: "its host has characters that no name has")
+    }
     self.port = port > 0 ? Int(port) : self.scheme == "wss" ? 443 : 80
   }
 }
@@ -38,7 +41,7 @@ final class CertificateAuthorities {
   init(file: String, for target: SocketTarget) throws(TransportError) {
     var error: UnsafeMutablePointer<GError>?
     // GnuTLS reads the file when it is first needed, and would then take an unreadable one for an empty one.
-    let path = file.hasPrefix("/") ? file : g_canonicalize(file)
+    let path = file.hasPrefix("/") ? file : absolute(file)
     let certificates = g_tls_certificate_list_new_from_file(path, &error)
     defer { g_clear_error(&error) }
     guard let certificates else {
@@ -64,7 +67,7 @@ final class CertificateAuthorities {
   }
 }
 
-private func g_canonicalize(_ path: String) -> String {
+private func absolute(_ path: String) -> String {
   guard let canonical = g_canonicalize_filename(path, nil) else { return path }
   defer { g_free(canonical) }
   return String(cString: canonical)

@@ -100,7 +100,9 @@ public actor WebServer {
     let server = CSoup_server_new(tlsCertificate)!
     CSoup_server_refuse_compression(server)
     let options = certificate == nil ? SoupServerListenOptions(0) : SOUP_SERVER_LISTEN_HTTPS
-    guard soup_server_listen(server, socketAddress, options, &error) != 0 else {
+    let socket = CSoup_listening_socket(socketAddress, &error)
+    defer { socket.map { g_object_unref(UnsafeMutableRawPointer($0)) } }
+    guard let socket, soup_server_listen_socket(server, socket, options, &error) != 0 else {
       g_object_unref(UnsafeMutableRawPointer(server))
       throw failure("Cannot listen on \(address) port \(port)")
     }
@@ -117,10 +119,7 @@ public actor WebServer {
         ServerHook.server(data)?.assumeIsolated { $0.received(message) }
       }, ServerHook(self).retained(), ServerHook.onDestroy)
     self.server = server
-
-    let listeners = soup_server_get_listeners(server)
-    defer { g_slist_free(listeners) }
-    return Int(CSoup_local_port(listeners!.pointee.data.assumingMemoryBound(to: GSocket.self)))
+    return Int(CSoup_local_port(socket))
   }
 
   /// Closes the port and drops every connection, served sockets included.
