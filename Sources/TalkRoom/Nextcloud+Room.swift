@@ -1,12 +1,14 @@
+internal import TalkProtocol
+
 extension Nextcloud {
   /// The conversation as Talk shows it to a participant, with every key that Talk 21 sends.
-  func room(_ conversation: Conversation, _ participant: Participant?, time: Int) -> JSON {
+  func room(_ conversation: Conversation, _ participant: Participant?, time: Int) -> JSONValue {
     let call = calls[conversation.token]
     let flags = participants.filter { $0.token == conversation.token }.reduce(0) { $0 | $1.flags }
     let permissions = participant?.permissions ?? conversation.guestPermissions
-    let name = JSON.string(conversation.name)
+    let name = JSONValue.string(conversation.name)
     let lastMessage = chat[conversation.token]?.last
-    let room: [String: JSON] = [
+    let room: [String: JSONValue] = [
       "id": 3, "token": .string(conversation.token), "type": 3, "name": name, "displayName": name, "objectType": "",
       "objectId": "", "participantType": 4, "participantFlags": .int(participant?.flags ?? 0),
       "readOnly": conversation.isReadOnly ? 1 : 0, "hasPassword": .bool(conversation.password != nil),

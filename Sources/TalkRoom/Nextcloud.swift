@@ -1,3 +1,5 @@
+internal import TalkProtocol
+
 /// The Nextcloud side of Talk, as far as a call needs it: conversations, participants, calls, chat. Pure: requests come in
 /// as values, replies and notifications for the signaling server come out.
 ///
@@ -9,14 +11,14 @@ struct Nextcloud {
     var path: String
     var query: [String: String] = [:]
     var cookies: [String: String] = [:]
-    var body: JSON = .null
+    var body: JSONValue = .null
   }
 
   struct Reply: Equatable {
     var status: Int
-    var body: JSON?
+    var body: JSONValue?
     var headers: [String: String] = [:]
-    /// HTML for pages; JSON otherwise.
+    /// HTML for pages; JSONValue otherwise.
     var page: String?
     /// The PHP session that the client is to keep.
     var sessionCookie: String?
@@ -46,8 +48,8 @@ struct Nextcloud {
   struct Signaling {
     /// The server's address, `http://host:port`.
     var server = ""
-    var stunServers: [JSON] = []
-    var turnServers: [JSON] = []
+    var stunServers: [JSONValue] = []
+    var turnServers: [JSONValue] = []
     var isInternal = false
   }
 
@@ -55,7 +57,7 @@ struct Nextcloud {
   var conversations: [String: Conversation] = [:]
   private(set) var participants: [Participant] = []
   private(set) var calls: [String: Call] = [:]
-  var chat: [String: [JSON]] = [:]
+  var chat: [String: [JSONValue]] = [:]
   var isInMaintenance = false
   /// The public key by which signaling servers verify our tokens (PEM).
   var helloTokenKey = ""
@@ -108,7 +110,7 @@ struct Nextcloud {
       guard let participant = participant(phpSession, parts[2]) else { return (ok(.null), []) }
       return (ok(.null), remove(participant, time: time))
     case ("POST", 4, "v1", "guest") where parts[3] == "name":
-      return rename(parts[2], to: request.body["displayName"]?.string ?? "", phpSession)
+      return rename(parts[2], to: request.body["displayName"].string ?? "", phpSession)
     case (_, 3, "v4", "call"): return call(parts[2], request, phpSession, time: time)
     case (_, 3, "v1", "chat"): return chat(parts[2], request, phpSession, time: time)
     default: return (failure(404, data: .null), [])
@@ -121,7 +123,7 @@ struct Nextcloud {
     guard let conversation = conversations[token] else {
       return Reply(status: 303, body: nil, headers: ["Location": "/login?redirect_url=/call/\(token)"])
     }
-    let wantsPassword = conversation.password != nil && request.body["password"]?.string != conversation.password
+    let wantsPassword = conversation.password != nil && request.body["password"].string != conversation.password
     return Reply(
       status: 200, body: nil,
       page: """
@@ -130,8 +132,8 @@ struct Nextcloud {
         """)
   }
 
-  private var capabilities: JSON {
-    let features: [JSON] = [
+  private var capabilities: JSONValue {
+    let features: [JSONValue] = [
       "audio", "video", "chat-v2", "conversation-v4", "guest-signaling", "guest-display-names", "no-ping",
       "system-messages", "in-call-flags", "conversation-call-flags", "chat-replies", "force-mute", "raise-hand",
       "signaling-v3", "publishing-permissions", "conversation-permissions", "chat-permission", "silent-send",
@@ -160,7 +162,7 @@ struct Nextcloud {
 
   private mutating func settings(_ token: String) -> Reply {
     guard conversations[token] != nil || token.isEmpty else { return failure(404, data: .null) }
-    let ticket = JSON.string(draw(16) + "::" + draw(64))
+    let ticket = JSONValue.string(draw(16) + "::" + draw(64))
     return ok([
       "signalingMode": signaling.isInternal ? "internal" : "external", "userId": nil, "hideWarning": true,
       "server": signaling.isInternal ? "" : .string(signaling.server), "ticket": ticket,
@@ -185,7 +187,7 @@ struct Nextcloud {
   ) -> (reply: Reply, notifications: [RoomNotification]) {
     guard let conversation = conversations[token] else { return (failure(404, data: .null), []) }
     if conversation.bansGuests { return (failure(403, data: ["error": "ban"]), []) }
-    if let password = conversation.password, request.body["password"]?.string != password {
+    if let password = conversation.password, request.body["password"].string != password {
       return (failure(403, data: ["error": "password"]), [])
     }
     // Talk's session ids are base64 with all its characters: clients must not take them for path segments.
@@ -195,7 +197,7 @@ struct Nextcloud {
       phpSession: phpSession, token: token, actorID: draw(40, from: "0123456789abcdef"), attendeeID: nextAttendee,
       displayName: "", talkSession: talkSession, permissions: conversation.guestPermissions)
     if let old = participant(phpSession, token) {
-      if request.body["force"]?.bool == false, old.flags & 1 != 0 {
+      if request.body["force"].bool == false, old.flags & 1 != 0 {
         return (
           failure(
             409, data: ["sessionId": .string(old.talkSession), "inCall": .int(old.flags), "lastPing": .int(time)]), []
@@ -266,13 +268,13 @@ struct Nextcloud {
     guard ["POST", "PUT"].contains(request.method) else { return (failure(405), []) }
     guard !conversation.isReadOnly, conversation.allowsCalls else { return (failure(403), []) }
     guard !conversation.hasLobby || participant.permissions.contains(.ignoreLobby) else { return (failure(412), []) }
-    var flags = request.body["flags"]?.int ?? 7
+    var flags = request.body["flags"].int ?? 7
     if !participant.permissions.contains(.publishAudio) { flags &= ~2 }
     if !participant.permissions.contains(.publishVideo) { flags &= ~4 }
     if request.method == "PUT" {
       guard flags & 1 != 0, participant.flags & 1 != 0 else { return (failure(400), []) }
     } else {
-      if conversation.requiresRecordingConsent, request.body["recordingConsent"]?.bool != true {
+      if conversation.requiresRecordingConsent, request.body["recordingConsent"].bool != true {
         return (failure(400, data: ["error": "consent"]), [])
       }
       if calls[token] == nil, !participant.permissions.contains(.startCall) { return (failure(403), []) }
@@ -300,9 +302,9 @@ struct Nextcloud {
     return notifications
   }
 
-  static let chatHint: JSON = ["type": "chat", "chat": ["refresh": true]]
+  static let chatHint: JSONValue = ["type": "chat", "chat": ["refresh": true]]
 
-  private func entry(_ participant: Participant, time: Int) -> JSON {
+  private func entry(_ participant: Participant, time: Int) -> JSONValue {
     [
       "inCall": .int(participant.flags), "lastPing": .int(time), "sessionId": .string(participant.talkSession),
       "nextcloudSessionId": .string(participant.talkSession),
@@ -312,7 +314,7 @@ struct Nextcloud {
   }
 
   func participantsNotification(_ token: String, changed: [Participant]) -> RoomNotification {
-    func named(_ participant: Participant) -> JSON {
+    func named(_ participant: Participant) -> JSONValue {
       var members = entry(participant, time: 0).object ?? [:]
       members["nextcloudSessionId"] = nil
       members["displayName"] = .string(participant.displayName)
@@ -357,7 +359,7 @@ struct Nextcloud {
     return [.inCallForAll(room: token, flags: 0), .message(room: token, data: Self.chatHint)]
   }
 
-  func signalingProperties(_ conversation: Conversation) -> JSON {
+  func signalingProperties(_ conversation: Conversation) -> JSONValue {
     [
       "name": "Private conversation", "type": 3, "lobby-state": conversation.hasLobby ? 1 : 0, "lobby-timer": nil,
       "read-only": conversation.isReadOnly ? 1 : 0, "listable": 0, "active-since": nil, "sip-enabled": 0,
@@ -367,14 +369,14 @@ struct Nextcloud {
 
   // MARK: Replies
 
-  func ok(_ data: JSON, status: Int = 200, headers: [String: String] = [:]) -> Reply {
+  func ok(_ data: JSONValue, status: Int = 200, headers: [String: String] = [:]) -> Reply {
     Reply(
       status: status,
       body: ["ocs": ["meta": ["status": "ok", "statuscode": .int(status), "message": "OK"], "data": data]],
       headers: headers)
   }
 
-  func failure(_ status: Int, data: JSON = []) -> Reply {
+  func failure(_ status: Int, data: JSONValue = []) -> Reply {
     Reply(
       status: status,
       body: ["ocs": ["meta": ["status": "failure", "statuscode": .int(status), "message": ""], "data": data]])

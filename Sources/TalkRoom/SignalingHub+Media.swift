@@ -1,13 +1,15 @@
+internal import TalkProtocol
+
 /// What the hub asks of the forwarding unit. A subscription is named by its handle, as Janus would number it.
 enum MediaCommand: Equatable {
   case publish(session: String, sdp: String)
-  case publisherCandidate(session: String, JSON)
+  case publisherCandidate(session: String, JSONValue)
   case closePublisher(session: String)
   case subscribe(handle: String, to: String)
   /// A new offer on the running connection.
   case updateSubscription(handle: String)
   case subscriptionAnswer(handle: String, sdp: String)
-  case subscriptionCandidate(handle: String, JSON)
+  case subscriptionCandidate(handle: String, JSONValue)
   case closeSubscription(handle: String)
 }
 
@@ -17,10 +19,10 @@ enum MediaEvent: Equatable {
   case publishFailed(session: String)
   case publisherConnected(session: String)
   case publisherClosed(session: String)
-  case publisherCandidate(session: String, JSON)
+  case publisherCandidate(session: String, JSONValue)
   case subscriptionOffer(handle: String, sdp: String)
   case subscriptionClosed(handle: String)
-  case subscriptionCandidate(handle: String, JSON)
+  case subscriptionCandidate(handle: String, JSONValue)
 }
 
 /// Publishers, subscriptions and requests that wait for a publisher.
@@ -40,7 +42,7 @@ struct MediaState {
   struct Waiting {
     let publisher: String
     let subscriber: String
-    let id: JSON?
+    let id: JSONValue?
     let deadline: ContinuousClock.Instant
     let isScreen: Bool
   }
@@ -60,25 +62,27 @@ extension SignalingHub {
   ]
   private static let roomTypes: Set<String> = ["", "video", "audio", "screen"]
 
-  private static func notAllowed(_ what: String, id: JSON?) -> JSON {
+  private static func notAllowed(_ what: String, id: JSONValue?) -> JSONValue {
     error("not_allowed", "Not allowed to \(what).", id: id)
   }
 
-  private static func clientNotFound(id: JSON?) -> JSON {
+  private static func clientNotFound(id: JSONValue?) -> JSONValue {
     error("client_not_found", "No MCU client found to send message to.", id: id)
   }
 
-  private static func processingFailed(id: JSON?) -> JSON {
+  private static func processingFailed(id: JSONValue?) -> JSONValue {
     error("processing_failed", "Processing of the message failed, please check server logs.", id: id)
   }
 
   // MARK: Messages
 
-  mutating func relay(_ body: JSON, id: JSON?, from sender: String, at now: ContinuousClock.Instant) -> [Effect] {
-    let data = body["data"] ?? .null
-    let recipient = body["recipient"] ?? .null
-    if recipient["type"]?.string == "session", let type = data["type"]?.string, Self.mediaTypes.contains(type) {
-      guard let target = recipient["sessionid"]?.string, Self.roomTypes.contains(data["roomType"]?.string ?? "") else {
+  mutating func relay(_ body: JSONValue, id: JSONValue?, from sender: String, at now: ContinuousClock.Instant)
+    -> [Effect]
+  {
+    let data = body["data"]
+    let recipient = body["recipient"]
+    if recipient["type"].string == "session", let type = data["type"].string, Self.mediaTypes.contains(type) {
+      guard let target = recipient["sessionid"].string, Self.roomTypes.contains(data["roomType"].string ?? "") else {
         return send(Self.error("invalid_format", "Invalid data format.", id: id), to: sender)
       }
       return mediaMessage(type, data, to: target, id: id, from: sender, at: now)
@@ -87,10 +91,10 @@ extension SignalingHub {
       return send(Self.error("not_in_room", "Not in a room.", id: id), to: sender)
     }
     let message = enveloped(data, as: "message", from: sender)
-    switch recipient["type"]?.string {
+    switch recipient["type"].string {
     case "session":
       // A message to a session it does not know vanishes, as with the real server.
-      guard let target = recipient["sessionid"]?.string, target != sender else { return [] }
+      guard let target = recipient["sessionid"].string, target != sender else { return [] }
       return send(message, to: target)
     case "room": return broadcast(message, in: room, except: sender)
     case "call":
@@ -101,24 +105,25 @@ extension SignalingHub {
   }
 
   /// Moderators' orders; those of others vanish.
-  mutating func control(_ body: JSON, from sender: String) -> [Effect] {
+  mutating func control(_ body: JSONValue, from sender: String) -> [Effect] {
     guard let session = sessions[sender], session.permissions?.contains("control") ?? true,
-      let target = body["recipient"]?["sessionid"]?.string
+      let target = body["recipient"]["sessionid"].string
     else { return [] }
-    return send(enveloped(body["data"] ?? .null, as: "control", from: sender), to: target)
+    return send(enveloped(body["data"], as: "control", from: sender), to: target)
   }
 
-  private func enveloped(_ data: JSON, as type: String, from sender: String) -> JSON {
-    var source: [String: JSON] = ["type": "session", "sessionid": .string(sender)]
+  private func enveloped(_ data: JSONValue, as type: String, from sender: String) -> JSONValue {
+    var source: [String: JSONValue] = ["type": "session", "sessionid": .string(sender)]
     if let userID = sessions[sender]?.identity.userID, !userID.isEmpty { source["userid"] = .string(userID) }
     return .object(["type": .string(type), type: ["sender": .object(source), "data": data]])
   }
 
   private mutating func mediaMessage(
-    _ type: String, _ data: JSON, to target: String, id: JSON?, from sender: String, at now: ContinuousClock.Instant
+    _ type: String, _ data: JSONValue, to target: String, id: JSONValue?, from sender: String,
+    at now: ContinuousClock.Instant
   ) -> [Effect] {
     let isOwn = target == sender
-    let sid = data["sid"]?.string ?? ""
+    let sid = data["sid"].string ?? ""
     switch type {
     case "requestoffer":
       if isOwn { return [] }
@@ -127,7 +132,7 @@ extension SignalingHub {
       guard isOwn else { return [] }
       return publish(data, id: id, from: sender)
     case "answer":
-      guard let sdp = data["payload"]?["sdp"]?.string else {
+      guard let sdp = data["payload"]["sdp"].string else {
         return send(Self.error("no_sdp", "Payload does not contain a SDP.", id: id), to: sender)
       }
       guard let subscription = media.subscription(of: sender, to: target) else {
@@ -136,7 +141,8 @@ extension SignalingHub {
       guard sid.isEmpty || sid == subscription.handle else { return send(Self.processingFailed(id: id), to: sender) }
       return [.media(.subscriptionAnswer(handle: subscription.handle, sdp: sdp))]
     case "candidate":
-      guard let candidate = data["payload"]?["candidate"], candidate.object != nil else {
+      let candidate = data["payload"]["candidate"]
+      guard candidate.object != nil else {
         return send(Self.error("no_candidate", "Payload does not contain a candidate.", id: id), to: sender)
       }
       if isOwn {
@@ -155,8 +161,8 @@ extension SignalingHub {
 
   // MARK: Publishing
 
-  private mutating func publish(_ data: JSON, id: JSON?, from session: String) -> [Effect] {
-    guard let sdp = data["payload"]?["sdp"]?.string else {
+  private mutating func publish(_ data: JSONValue, id: JSONValue?, from session: String) -> [Effect] {
+    guard let sdp = data["payload"]["sdp"].string else {
       return send(Self.error("no_sdp", "Payload does not contain a SDP.", id: id), to: session)
     }
     // The kinds of the media sections decide, whatever their direction.
@@ -166,7 +172,7 @@ extension SignalingHub {
       if lacks { return send(Self.notAllowed("publish", id: id), to: session) }
     }
     if media.publishers[session] == nil {
-      media.publishers[session] = MediaState.Publisher(sid: data["sid"]?.string ?? "")
+      media.publishers[session] = MediaState.Publisher(sid: data["sid"].string ?? "")
     }
     return [.media(.publish(session: session, sdp: sdp))]
   }
@@ -195,15 +201,15 @@ extension SignalingHub {
   // MARK: Subscribing
 
   private mutating func requestOffer(
-    _ data: JSON, of publisher: String, id: JSON?, from subscriber: String, at now: ContinuousClock.Instant
+    _ data: JSONValue, of publisher: String, id: JSONValue?, from subscriber: String, at now: ContinuousClock.Instant
   ) -> [Effect] {
     guard isInSameCall(subscriber, publisher) else {
       return send(Self.notAllowed("request offer", id: id), to: subscriber)
     }
-    if data["roomType"]?.string == "audio" { return send(Self.clientNotFound(id: id), to: subscriber) }
-    let isScreen = data["roomType"]?.string == "screen"
+    if data["roomType"].string == "audio" { return send(Self.clientNotFound(id: id), to: subscriber) }
+    let isScreen = data["roomType"].string == "screen"
     let current = media.subscription(of: subscriber, to: publisher)
-    if !isScreen, let current, current.handle == data["sid"]?.string {
+    if !isScreen, let current, current.handle == data["sid"].string {
       return [.media(.updateSubscription(handle: current.handle))]
     }
     guard !isScreen, media.publishers[publisher]?.isConnected ?? false else {
@@ -277,7 +283,7 @@ extension SignalingHub {
     }
   }
 
-  private func mediaMessage(_ type: String, _ payload: JSON, sid: String, from: String, to: String) -> JSON {
+  private func mediaMessage(_ type: String, _ payload: JSONValue, sid: String, from: String, to: String) -> JSONValue {
     [
       "type": "message",
       "message": [

@@ -1,13 +1,15 @@
+internal import TalkProtocol
+
 /// What Nextcloud tells the signaling server about a room. Sessions are named by their Talk (Nextcloud) session id.
 enum RoomNotification: Equatable {
   /// Call flags changed. Only `changed` opens or closes the in-call gate; `users` is everybody in the call.
-  case inCall(room: String, changed: [JSON], users: [JSON])
+  case inCall(room: String, changed: [JSONValue], users: [JSONValue])
   /// The call began or ended for everybody.
   case inCallForAll(room: String, flags: Int)
   /// Names or permissions changed; the gate is not touched.
-  case participants(room: String, changed: [JSON], users: [JSON])
-  case message(room: String, data: JSON)
-  case properties(room: String, JSON)
+  case participants(room: String, changed: [JSONValue], users: [JSONValue])
+  case message(room: String, data: JSONValue)
+  case properties(room: String, JSONValue)
   case disinvited(room: String, talkSessions: [String])
   case deleted(room: String)
   case switchTo(room: String, target: String, talkSessions: [String])
@@ -16,21 +18,23 @@ enum RoomNotification: Equatable {
 extension SignalingHub {
   // MARK: Entering and leaving
 
-  mutating func room(_ body: JSON, id: JSON?, from sessionID: String, at now: ContinuousClock.Instant) -> [Effect] {
+  mutating func room(_ body: JSONValue, id: JSONValue?, from sessionID: String, at now: ContinuousClock.Instant)
+    -> [Effect]
+  {
     guard let session = sessions[sessionID], let socket = session.socket else { return [] }
-    let token = body["roomid"]?.string ?? ""
+    let token = body["roomid"].string ?? ""
     guard !token.isEmpty else {
       var effects = leaveRoom(sessionID)
       if let room = session.room, let talkSession = session.talkSession, !session.identity.isInternal {
         effects.append(.leaveRoom(room: room, talkSession: talkSession, userID: session.identity.userID))
       }
       sessions[sessionID]!.deadline = session.identity == Identity() ? now + deadlines.room : nil
-      let reply: JSON = ["type": "room", "room": ["roomid": ""]]
+      let reply: JSONValue = ["type": "room", "room": ["roomid": ""]]
       return effects + [.send(socket, reply.merging(id.map { ["id": $0] } ?? [:]))]
     }
-    let talkSession = body["sessionid"]?.string ?? ""
+    let talkSession = body["sessionid"].string ?? ""
     if session.room == token, session.talkSession == talkSession, let room = rooms[token] {
-      let details: JSON = ["room": ["roomid": .string(token), "properties": room.properties]]
+      let details: JSONValue = ["room": ["roomid": .string(token), "properties": room.properties]]
       return [.send(socket, Self.error("already_joined", "Already joined this room.", id: id, details: details))]
     }
     let request = newRequest()
@@ -79,7 +83,7 @@ extension SignalingHub {
     room.sessions = others + [session.id]
     rooms[token] = room
 
-    let reply: JSON = ["type": "room", "room": ["roomid": .string(token), "properties": room.properties]]
+    let reply: JSONValue = ["type": "room", "room": ["roomid": .string(token), "properties": room.properties]]
     effects += send(reply.merging(join.id.map { ["id": $0] } ?? [:]), to: session.id)
     let joined = Self.roomEvent("join", [joinEntry(session.id)])
     effects += send(joined, to: session.id)
@@ -90,9 +94,9 @@ extension SignalingHub {
     return effects
   }
 
-  private func joinEntry(_ id: String) -> JSON {
+  private func joinEntry(_ id: String) -> JSONValue {
     guard let session = sessions[id] else { return .null }
-    let entry: JSON = ["sessionid": .string(id), "userid": .string(session.identity.userID)]
+    let entry: JSONValue = ["sessionid": .string(id), "userid": .string(session.identity.userID)]
     return entry.merging(session.talkSession.map { ["roomsessionid": .string($0)] } ?? [:])
   }
 
@@ -119,7 +123,7 @@ extension SignalingHub {
       let changed = translated(changed, in: token)
       var effects: [Effect] = []
       for (id, entry) in changed {
-        let flags = entry["inCall"]?.int ?? 0
+        let flags = entry["inCall"].int ?? 0
         if flags & 1 != 0 {
           rooms[token]?.inCall[id] = flags
         } else {
@@ -138,14 +142,14 @@ extension SignalingHub {
       } else {
         for id in room.sessions { rooms[token]!.inCall[id] = flags }
       }
-      let update: JSON = ["roomid": .string(token), "incall": .int(flags), "all": true]
+      let update: JSONValue = ["roomid": .string(token), "incall": .int(flags), "all": true]
       return effects
         + broadcast(
           ["type": "event", "event": ["target": "participants", "type": "update", "update": update]], in: token)
     case .participants(let token, let changed, let users):
       var effects: [Effect] = []
       for (id, entry) in translated(changed, in: token) {
-        guard let permissions = entry["permissions"]?.array else { continue }
+        guard let permissions = entry["permissions"].array else { continue }
         sessions[id]!.permissions = Set(permissions.compactMap(\.string))
         effects += enforcePermissions(of: id)
       }
@@ -195,9 +199,9 @@ extension SignalingHub {
 
   /// Entries of Nextcloud with the Talk session ids replaced by ours; those it does not know are dropped, as the real
   /// server does: the reason why a call joined before the room is never seen.
-  private func translated(_ users: [JSON], in token: String) -> [(id: String, entry: JSON)] {
+  private func translated(_ users: [JSONValue], in token: String) -> [(id: String, entry: JSONValue)] {
     users.compactMap { user in
-      guard let talkSession = user["sessionId"]?.string, !talkSession.isEmpty,
+      guard let talkSession = user["sessionId"].string, !talkSession.isEmpty,
         let id = rooms[token]?.sessions.first(where: { sessions[$0]?.talkSession == talkSession })
       else { return nil }
       return (id, user.merging(["sessionId": .string(id)]))
@@ -205,9 +209,9 @@ extension SignalingHub {
   }
 
   private mutating func announce(
-    _ changed: [(id: String, entry: JSON)], _ users: [(id: String, entry: JSON)], in token: String
+    _ changed: [(id: String, entry: JSONValue)], _ users: [(id: String, entry: JSONValue)], in token: String
   ) -> [Effect] {
-    var entries: [JSON] = []
+    var entries: [JSONValue] = []
     var seen: Set<String> = []
     for (id, entry) in changed + users where seen.insert(id).inserted {
       var members = entry.object ?? [:]
@@ -220,19 +224,19 @@ extension SignalingHub {
     return broadcast(Self.participantsUpdate(room: token, users: entries), in: token)
   }
 
-  mutating func broadcast(_ message: JSON, in token: String, except sender: String? = nil) -> [Effect] {
+  mutating func broadcast(_ message: JSONValue, in token: String, except sender: String? = nil) -> [Effect] {
     var effects: [Effect] = []
     for id in rooms[token]?.sessions ?? [] where id != sender { effects += send(message, to: id) }
     return effects
   }
 
   /// Internal clients set their own call flags over the socket.
-  mutating func internalMessage(_ body: JSON, from id: String) -> [Effect] {
-    guard let session = sessions[id], session.identity.isInternal, body["type"]?.string == "incall",
-      let flags = body["incall"]?["incall"]?.int, let token = session.room
+  mutating func internalMessage(_ body: JSONValue, from id: String) -> [Effect] {
+    guard let session = sessions[id], session.identity.isInternal, body["type"].string == "incall",
+      let flags = body["incall"]["incall"].int, let token = session.room
     else { return [] }
     rooms[token]?.inCall[id] = flags & 1 == 0 ? nil : flags
-    let entry: JSON = ["sessionId": .string(id), "inCall": .int(flags), "internal": true]
+    let entry: JSONValue = ["sessionId": .string(id), "inCall": .int(flags), "internal": true]
     return broadcast(Self.participantsUpdate(room: token, users: [entry]), in: token)
   }
 }

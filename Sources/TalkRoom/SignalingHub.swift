@@ -1,3 +1,5 @@
+internal import TalkProtocol
+
 /// The signaling server's side of the socket protocol, as `nextcloud-spreed-signaling` (the HPB) speaks it with an SFU
 /// behind it. Pure: messages, notifications and time come in, effects come out.
 ///
@@ -28,7 +30,7 @@ struct SignalingHub {
   }
 
   enum Effect: Equatable {
-    case send(SocketID, JSON)
+    case send(SocketID, JSONValue)
     /// With a close frame of this code, or by just dropping the connection.
     case close(SocketID, code: Int?)
     case joinRoom(RequestID, room: String, talkSession: String, userID: String)
@@ -44,7 +46,7 @@ struct SignalingHub {
 
   /// What the backend says about a session that may enter a room.
   struct RoomAdmission: Equatable {
-    var properties: JSON
+    var properties: JSONValue
     /// Nil: everything is allowed.
     var permissions: Set<String>?
   }
@@ -62,7 +64,7 @@ struct SignalingHub {
     let room: String
     let talkSession: String
     /// The id of the client's message.
-    let id: JSON?
+    let id: JSONValue?
   }
 
   struct Session {
@@ -75,22 +77,22 @@ struct SignalingHub {
     var permissions: Set<String>?
     /// Set while no room is joined (guests) or the socket is gone.
     var deadline: ContinuousClock.Instant?
-    var pending: [JSON] = []
+    var pending: [JSONValue] = []
     var pendingJoin: PendingJoin?
   }
 
   struct Room {
-    var properties: JSON
+    var properties: JSONValue
     /// In order of joining.
     var sessions: [String] = []
     /// Sessions that passed the gate, with their flags.
     var inCall: [String: Int] = [:]
     /// The last participant entries sent, for the snapshot after a resume.
-    var entries: [String: JSON] = [:]
+    var entries: [String: JSONValue] = [:]
   }
 
   static let version = "1.2.4~talkroom"
-  static let features: [JSON] = [
+  static let features: [JSONValue] = [
     "audio-video-permissions", "dialout", "hello-v2", "incall-all", "mcu", "recipient-call", "simulcast", "switchto",
     "transient-data", "update-sdp", "virtual-sessions", "welcome",
   ]
@@ -99,7 +101,7 @@ struct SignalingHub {
 
   let deadlines: Deadlines
   /// Checks a hello's `auth`: version, then the `auth` object.
-  let authenticate: @Sendable (String, JSON) -> Result<Identity, Refusal>
+  let authenticate: @Sendable (String, JSONValue) -> Result<Identity, Refusal>
   private var random: any RandomNumberGenerator & Sendable
 
   var sockets: [SocketID: ContinuousClock.Instant] = [:]
@@ -111,7 +113,7 @@ struct SignalingHub {
 
   init(
     deadlines: Deadlines = Deadlines(), random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator(),
-    authenticate: @escaping @Sendable (String, JSON) -> Result<Identity, Refusal>
+    authenticate: @escaping @Sendable (String, JSONValue) -> Result<Identity, Refusal>
   ) {
     self.deadlines = deadlines
     self.random = random
@@ -163,18 +165,18 @@ struct SignalingHub {
     guard text.utf8.count <= Self.largestMessage else {
       return [.close(socket, code: 1009)] + closed(socket, at: now)
     }
-    guard let message = JSON(parsing: text.utf8), let type = message["type"]?.string else {
+    guard let message = JSONValue(parsing: text.utf8), let type = message["type"].string else {
       return [.send(socket, Self.error("invalid_format", "Invalid data format.", id: nil))]
     }
-    let id = message["id"]
+    let id: JSONValue? = message["id"] == .null ? nil : message["id"]
     guard let sessionID = sessionOfSocket[socket] else {
       guard sockets[socket] != nil else { return [] }
       guard type == "hello" else {
         return [.send(socket, Self.error("hello_expected", "Expected Hello request.", id: id))]
       }
-      return hello(message["hello"] ?? .null, id: id, on: socket, at: now)
+      return hello(message["hello"], id: id, on: socket, at: now)
     }
-    let body = message[type] ?? .null
+    let body = message[type]
     switch type {
     case "room": return room(body, id: id, from: sessionID, at: now)
     case "message": return relay(body, id: id, from: sessionID, at: now)
@@ -182,7 +184,7 @@ struct SignalingHub {
     case "bye":
       sessionOfSocket[socket] = nil
       sockets[socket] = nil
-      let reply: JSON = ["type": "bye"]
+      let reply: JSONValue = ["type": "bye"]
       return [.send(socket, reply.merging(id.map { ["id": $0] } ?? [:])), .close(socket, code: 1000)] + end(sessionID)
     case "internal": return internalMessage(body, from: sessionID)
     case "transient":
@@ -192,9 +194,9 @@ struct SignalingHub {
   }
 
   private mutating func hello(
-    _ hello: JSON, id: JSON?, on socket: SocketID, at now: ContinuousClock.Instant
+    _ hello: JSONValue, id: JSONValue?, on socket: SocketID, at now: ContinuousClock.Instant
   ) -> [Effect] {
-    if let resumeID = hello["resumeid"]?.string {
+    if let resumeID = hello["resumeid"].string {
       guard var session = sessions.values.first(where: { $0.resumeID == resumeID }) else {
         return [.send(socket, Self.error("no_such_session", "The session to resume does not exist.", id: id))]
       }
@@ -217,10 +219,10 @@ struct SignalingHub {
       }
       return effects
     }
-    guard let version = hello["version"]?.string, ["1.0", "2.0"].contains(version) else {
+    guard let version = hello["version"].string, ["1.0", "2.0"].contains(version) else {
       return [.send(socket, Self.error("invalid_hello_version", "The hello version is not supported.", id: id))]
     }
-    switch authenticate(version, hello["auth"] ?? .null) {
+    switch authenticate(version, hello["auth"]) {
     case .failure(let refusal):
       sockets[socket] = now + deadlines.hello
       return [.send(socket, Self.error(refusal.code, refusal.message, id: id))]
@@ -234,8 +236,8 @@ struct SignalingHub {
     }
   }
 
-  private func helloReply(_ session: Session, id: JSON?, version: String = "2.0") -> JSON {
-    let reply: JSON = [
+  private func helloReply(_ session: Session, id: JSONValue?, version: String = "2.0") -> JSONValue {
+    let reply: JSONValue = [
       "type": "hello",
       "hello": [
         "version": .string(version), "sessionid": .string(session.id), "resumeid": .string(session.resumeID),
@@ -266,7 +268,7 @@ struct SignalingHub {
   }
 
   /// Sends to a session, or keeps the message for its resume.
-  mutating func send(_ message: JSON, to id: String) -> [Effect] {
+  mutating func send(_ message: JSONValue, to id: String) -> [Effect] {
     guard let session = sessions[id] else { return [] }
     if let socket = session.socket { return [.send(socket, message)] }
     // Of several hints that there is something in the chat the real server replays one.
@@ -289,15 +291,15 @@ struct SignalingHub {
     return nextRequest
   }
 
-  static func bye(_ reason: String) -> JSON { ["type": "bye", "bye": ["reason": .string(reason)]] }
+  static func bye(_ reason: String) -> JSONValue { ["type": "bye", "bye": ["reason": .string(reason)]] }
 
-  static func error(_ code: String, _ message: String, id: JSON?, details: JSON? = nil) -> JSON {
-    let error: JSON = ["code": .string(code), "message": .string(message)]
-    let reply: JSON = ["type": "error", "error": error.merging(details.map { ["details": $0] } ?? [:])]
+  static func error(_ code: String, _ message: String, id: JSONValue?, details: JSONValue? = nil) -> JSONValue {
+    let error: JSONValue = ["code": .string(code), "message": .string(message)]
+    let reply: JSONValue = ["type": "error", "error": error.merging(details.map { ["details": $0] } ?? [:])]
     return reply.merging(id.map { ["id": $0] } ?? [:])
   }
 
-  static func participantsUpdate(room: String, users: [JSON]) -> JSON {
+  static func participantsUpdate(room: String, users: [JSONValue]) -> JSONValue {
     [
       "type": "event",
       "event": [
@@ -306,7 +308,7 @@ struct SignalingHub {
     ]
   }
 
-  static func roomEvent(_ type: String, _ payload: JSON) -> JSON {
+  static func roomEvent(_ type: String, _ payload: JSONValue) -> JSONValue {
     ["type": "event", "event": .object(["target": "room", "type": .string(type), type: payload])]
   }
 }

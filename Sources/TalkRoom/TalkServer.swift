@@ -1,8 +1,10 @@
+internal import TalkProtocol
+
 /// A whole small Talk server as a value: the Nextcloud side and the signaling hub, joined as a real installation joins
 /// them by HTTP. Requests, socket events and reports of the forwarding unit come in; effects come out.
 struct TalkServer {
   enum Effect: Equatable {
-    case send(SignalingHub.SocketID, JSON)
+    case send(SignalingHub.SocketID, JSONValue)
     /// With a close frame of this code, or by just dropping the connection.
     case close(SignalingHub.SocketID, code: Int?)
     case media(MediaCommand)

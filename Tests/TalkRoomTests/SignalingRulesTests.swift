@@ -1,3 +1,4 @@
+import TalkProtocol
 import Testing
 
 @testable import TalkRoom
@@ -15,7 +16,7 @@ import Testing
   private struct Installation {
     var server: TalkServer
     var now = ContinuousClock.now
-    var inbox: [Int: [JSON]] = [:]
+    var inbox: [Int: [JSONValue]] = [:]
     var closed: [Int: Int?] = [:]
     var media: [MediaCommand] = []
     private var nextSocket = 0
@@ -26,7 +27,7 @@ import Testing
       server = TalkServer(
         nextcloud: nextcloud,
         hub: SignalingHub { _, auth in
-          auth["params"]?["token"]?.string == "token"
+          auth["params"]["token"].string == "token"
             ? .success(.init()) : .failure(.init(code: "invalid_token", message: "The passed token is invalid."))
         })
     }
@@ -44,7 +45,8 @@ import Testing
       }
     }
 
-    mutating func http(_ method: String, _ path: String, _ body: JSON = .null, as guest: inout Guest) -> Nextcloud.Reply
+    mutating func http(_ method: String, _ path: String, _ body: JSONValue = .null, as guest: inout Guest)
+      -> Nextcloud.Reply
     {
       let (reply, effects) = server.handle(
         .init(
@@ -56,7 +58,7 @@ import Testing
       return reply
     }
 
-    mutating func send(_ message: JSON, from guest: Guest) {
+    mutating func send(_ message: JSONValue, from guest: Guest) {
       apply(server.handle(.received(guest.socket, message.text), time: 0, at: now))
     }
 
@@ -74,7 +76,7 @@ import Testing
 
     mutating func activate(_ guest: inout Guest) -> Nextcloud.Reply {
       let reply = http("POST", "v4/room/abcd1234/participants/active", [:], as: &guest)
-      guest.talkSession = reply.body?["ocs"]?["data"]?["sessionId"]?.string ?? ""
+      guest.talkSession = reply.body?["ocs"]["data"]["sessionId"].string ?? ""
       return reply
     }
 
@@ -82,7 +84,7 @@ import Testing
       apply(server.handle(.opened(guest.socket), time: 0, at: now))
       send(
         ["type": "hello", "id": "1", "hello": ["version": "2.0", "auth": ["params": ["token": "token"]]]], from: guest)
-      guest.session = last("hello", for: guest)?["hello"]?["sessionid"]?.string ?? ""
+      guest.session = last("hello", for: guest)?["hello"]["sessionid"].string ?? ""
     }
 
     mutating func enterRoom(_ guest: Guest) {
@@ -126,7 +128,7 @@ import Testing
     }
 
     mutating func requestOffer(_ publisher: String, from guest: Guest, roomType: String = "video", sid: String? = nil) {
-      var data: [String: JSON] = ["type": "requestoffer", "roomType": .string(roomType)]
+      var data: [String: JSONValue] = ["type": "requestoffer", "roomType": .string(roomType)]
       data["sid"] = sid.map { .string($0) }
       send(
         [
@@ -135,13 +137,13 @@ import Testing
         ], from: guest)
     }
 
-    func last(_ type: String, for guest: Guest) -> JSON? {
-      inbox[guest.socket]?.last { $0["type"]?.string == type }
+    func last(_ type: String, for guest: Guest) -> JSONValue? {
+      inbox[guest.socket]?.last { $0["type"].string == type }
     }
 
-    func events(for guest: Guest) -> [JSON] { inbox[guest.socket]?.compactMap { $0["event"] } ?? [] }
+    func events(for guest: Guest) -> [JSONValue] { inbox[guest.socket]?.compactMap { $0["event"] } ?? [] }
 
-    func lastError(_ guest: Guest) -> String? { last("error", for: guest)?["error"]?["code"]?.string }
+    func lastError(_ guest: Guest) -> String? { last("error", for: guest)?["error"]["code"].string }
 
     var subscriptions: [String] {
       media.compactMap { if case .subscribe(let handle, _) = $0 { handle } else { nil } }
@@ -156,9 +158,9 @@ import Testing
     #expect(room.subscriptions.count == 1)
     room.media(.subscriptionOffer(handle: room.subscriptions[0], sdp: "v=0"))
     let offer = room.last("message", for: listener)?["message"]
-    #expect(offer?["sender"]?["sessionid"]?.string == publisher.session)
-    #expect(offer?["data"]?["sid"]?.string == room.subscriptions[0])
-    #expect(offer?["data"]?["type"]?.string == "offer")
+    #expect(offer?["sender"]["sessionid"].string == publisher.session)
+    #expect(offer?["data"]["sid"].string == room.subscriptions[0])
+    #expect(offer?["data"]["type"].string == "offer")
     // A second request makes a new connection, one with the current sid updates it.
     room.requestOffer(publisher.session, from: listener)
     #expect(room.media.contains(.closeSubscription(handle: room.subscriptions[0])))
@@ -191,7 +193,7 @@ import Testing
     again.talkSession = first.talkSession
     room.hello(&again)
     room.enterRoom(again)
-    #expect(room.last("bye", for: first)?["bye"]?["reason"]?.string == "room_session_reconnected")
+    #expect(room.last("bye", for: first)?["bye"]["reason"].string == "room_session_reconnected")
     room.requestOffer(publisher.session, from: again)
     #expect(room.lastError(again) == "not_allowed")
     _ = room.joinCall(&again)
@@ -221,7 +223,7 @@ import Testing
     #expect(conflict.status == 409)
     #expect(room.closed.isEmpty)
     #expect(room.activate(&guest).status == 200)
-    #expect(room.last("event", for: guest)?["event"]?["disinvite"]?["reason"]?.string == "disinvited")
+    #expect(room.last("event", for: guest)?["event"]["disinvite"]["reason"].string == "disinvited")
     #expect(room.closed.keys.contains(guest.socket))
     #expect(room.closed[guest.socket]! == nil)
   }
@@ -277,8 +279,10 @@ import Testing
     let listener = room.newCaller()
     room.requestOffer(publisher.session, from: listener)
     let handle = room.subscriptions[0]
-    func answer(_ sid: String?) -> JSON {
-      var data: [String: JSON] = ["type": "answer", "roomType": "video", "payload": ["type": "answer", "sdp": "v=0"]]
+    func answer(_ sid: String?) -> JSONValue {
+      var data: [String: JSONValue] = [
+        "type": "answer", "roomType": "video", "payload": ["type": "answer", "sdp": "v=0"],
+      ]
       data["sid"] = sid.map { .string($0) }
       return [
         "type": "message", "id": "a",
@@ -302,7 +306,7 @@ import Testing
     let mute = room.newCaller()
     room.publish(mute)
     #expect(room.lastError(mute) == "not_allowed")
-    #expect(room.last("event", for: mute)?["event"]?["update"]?["users"]?.array?.first?["inCall"]?.int == 1)
+    #expect(room.last("event", for: mute)?["event"]["update"]["users"].array?.first?["inCall"].int == 1)
     let effects = room.server.moderate(time: 0, at: room.now) {
       $0.change("abcd1234", time: 0) { $0.guestPermissions = .guestDefault }
     }
@@ -326,8 +330,8 @@ import Testing
     var guest = room.newCaller()
     room.apply(
       room.server.moderate(time: 0, at: room.now) { $0.change("abcd1234", time: 0) { $0.hasLobby = true } })
-    #expect(room.events(for: guest).contains { $0["update"]?["users"]?.array?.first?["inCall"]?.int == 0 })
-    #expect(room.last("room", for: guest)?["room"]?["properties"]?["lobby-state"]?.int == 1)
+    #expect(room.events(for: guest).contains { $0["update"]["users"].array?.first?["inCall"].int == 0 })
+    #expect(room.last("room", for: guest)?["room"]["properties"]["lobby-state"].int == 1)
     #expect(room.joinCall(&guest) == 412)
     #expect(room.http("GET", "v1/chat/abcd1234", as: &guest).status == 412)
   }
@@ -337,31 +341,31 @@ import Testing
     let silent = room.newGuest()
     room.apply(room.server.handle(.opened(silent.socket), time: 0, at: room.now))
     room.pass(.seconds(2))
-    #expect(room.last("bye", for: silent)?["bye"]?["reason"]?.string == "hello_timeout")
+    #expect(room.last("bye", for: silent)?["bye"]["reason"].string == "hello_timeout")
 
     var roomless = room.newGuest()
     room.hello(&roomless)
     room.pass(.seconds(10))
-    #expect(room.last("bye", for: roomless)?["bye"]?["reason"]?.string == "room_join_timeout")
+    #expect(room.last("bye", for: roomless)?["bye"]["reason"].string == "room_join_timeout")
 
     let other = room.newCaller()
     let guest = room.newCaller()
-    let resumeID = room.last("hello", for: guest)?["hello"]?["resumeid"]
+    let resumeID = room.last("hello", for: guest)?["hello"]["resumeid"]
     room.apply(room.server.handle(.closed(guest.socket), time: 0, at: room.now))
     room.pass(.seconds(20))
     let third = room.newCaller()
     let back = room.newGuest()
     room.apply(room.server.handle(.opened(back.socket), time: 0, at: room.now))
     room.send(["type": "hello", "hello": ["version": "2.0", "resumeid": resumeID!]], from: back)
-    #expect(room.last("hello", for: back)?["hello"]?["sessionid"]?.string == guest.session)
-    let events = room.inbox[back.socket]!.compactMap { $0["event"]?["type"]?.string }
+    #expect(room.last("hello", for: back)?["hello"]["sessionid"].string == guest.session)
+    let events = room.inbox[back.socket]!.compactMap { $0["event"]["type"].string }
     #expect(events.contains("join"))
     room.requestOffer(third.session, from: back)
     #expect(room.lastError(back) == nil)
 
     room.apply(room.server.handle(.closed(back.socket), time: 0, at: room.now))
     room.pass(.seconds(31))
-    #expect(room.events(for: other).contains { $0["leave"]?.array == [.string(guest.session)] })
+    #expect(room.events(for: other).contains { $0["leave"].array == [.string(guest.session)] })
     let late = room.newGuest()
     room.apply(room.server.handle(.opened(late.socket), time: 0, at: room.now))
     room.send(["type": "hello", "hello": ["version": "2.0", "resumeid": resumeID!]], from: late)
