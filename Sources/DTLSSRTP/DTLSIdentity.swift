@@ -41,7 +41,7 @@ public final class DTLSIdentity: Sendable {
       ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), serial >> 1) == 1,
       X509_gmtime_adj(X509_getm_notBefore(certificate), -day) != nil,
       X509_gmtime_adj(X509_getm_notAfter(certificate), 365 * day) != nil,
-      X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC_FLAG, "WebRTC", -1, -1, 0) == 1,
+      X509_NAME_add_entry_by_txt(name, "CN", latin1Text, "WebRTC", -1, -1, 0) == 1,
       X509_set_issuer_name(certificate, name) == 1,
       X509_set_pubkey(certificate, key) == 1,
       X509_sign(certificate, key, EVP_sha256()) > 0
@@ -71,4 +71,4 @@ private let ciphers = """
   """
 
 /// `MBSTRING_ASC`, a macro of casts: the text is Latin-1.
-private let MBSTRING_ASC_FLAG: Int32 = 0x1000 | 1
+private let latin1Text: Int32 = 0x1000 | 1
