@@ -1,0 +1,85 @@
+public import Audio
+public import GLibLoop
+
+/// Plays a sound file into the call: once, then silence, or over and over.
+///
+/// Any rate, any number of channels (mixed to one), any encoding libsndfile reads. The file is read ahead by half a
+/// second, so that a slow disk is not heard.
+public actor FileInput: AudioInput {
+  public nonisolated let loop: GLibExecutor
+  public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+  private let path: String
+  private let repeats: Bool
+  private let pacingLoop: GLibExecutor
+  private let ring = SampleRing(capacity: PCM.sampleRate / 2)
+  private let underruns = Locked(0)
+  private var source: SoundFileReader?
+  private var isRunning = false
+  private var failure: AudioFileError?
+  private var outcome: CheckedContinuation<Result<Void, AudioFileError>, Never>?
+
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - repeats: Starts over at the end, without a gap.
+  ///   - loop: Where the file is read.
+  ///   - pacingLoop: Where blocks are handed out.
+  public init(
+    path: String, repeats: Bool = false, on loop: GLibExecutor = .files, pacedOn pacingLoop: GLibExecutor = .audio
+  ) {
+    self.path = path
+    self.repeats = repeats
+    self.loop = loop
+    self.pacingLoop = pacingLoop
+  }
+
+  /// Opens the file and reads its header.
+  /// - Throws: `missing`, `unreadable` or `notAudio`.
+  public func open() throws(AudioFileError) {
+    source = try SoundFileReader(path: path, repeats: repeats)
+  }
+
+  /// How often silence was sent because the disk did not keep up.
+  public nonisolated var underrunCount: Int { underruns.withLock { $0 } }
+
+  /// Hands out blocks on the pacing loop until the task is cancelled.
+  /// - Throws: `readFailed`.
+  public func run(_ receive: @escaping @Sendable (Span<Float>) -> Void) async throws(AudioFileError) {
+    precondition(source != nil, "a file must be opened before it is played")
+    let stop = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.complete(.success(())) } }
+    let refill = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.fill() } }
+    let pacer = BlockPacer(ring, refill: refill, underruns: underruns, on: pacingLoop, receive: receive)
+    isRunning = true
+    fill()
+    await pacer.start()
+    let result = await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        outcome = continuation
+        // A file may have failed before we came to wait.
+        if let failure { complete(.failure(failure)) }
+      }
+    } onCancel: {
+      stop.wake()
+    }
+    await pacer.stop()
+    refill.invalidate()
+    stop.invalidate()
+    isRunning = false
+    try result.get()
+  }
+
+  private func fill() {
+    guard isRunning, failure == nil, !ring.isComplete else { return }
+    do throws(AudioFileError) {
+      try source?.fill(ring)
+    } catch {
+      failure = error
+      complete(.failure(error))
+    }
+  }
+
+  private func complete(_ result: Result<Void, AudioFileError>) {
+    outcome?.resume(returning: result)
+    outcome = nil
+  }
+}

@@ -1,0 +1,158 @@
+public import Audio
+public import GLibLoop
+internal import Glibc
+
+/// Records to a WAV file (48 kHz, mono, 16 bit) for as long as it takes: the file turns into RF64 beyond 4 GiB.
+///
+/// The recording is paced by the clock of the machine: its length is the time that `run` took, to 20 ms, whatever the
+/// disk does; blocks that a slow disk delayed are asked for afterwards, none is left out. The header on disk is brought
+/// up to date every second, so a recording that dies with the machine is short of a second, not broken.
+///
+/// An existing file keeps its contents until `run` starts. One `run` for each `open`.
+public actor WAVRecorder: AudioOutput {
+  public nonisolated let loop: GLibExecutor
+  public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+  private let path: String
+  private var descriptor: Int32 = -1
+  private var file: WAVFile?
+  private var provider: (any SampleProvider)?
+  private var pace: Pace?
+  private var timer: LoopTimer?
+  private var block = [Float](repeating: 0, count: PCM.blockSize)
+  private var headerDue = 0
+  private var outcome: CheckedContinuation<Result<Void, AudioFileError>, Never>?
+
+  /// - Parameters:
+  ///   - path: The file. Its folder must exist; a file that is there is overwritten. A device may be named too.
+  ///   - loop: Where the file is written.
+  public init(path: String, on loop: GLibExecutor = .files) {
+    self.path = path
+    self.loop = loop
+  }
+
+  isolated deinit {
+    if descriptor >= 0 { close(descriptor) }
+  }
+
+  /// Opens the file, creating it if need be.
+  /// - Throws: `notWritable` or `inUse`.
+  public func open() throws(AudioFileError) {
+    precondition(descriptor < 0, "a recorder is opened once")
+    // Without O_NONBLOCK a pipe that nobody reads would hold us up here.
+    let opened = Glibc.open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0o644)
+    guard opened >= 0 else { throw .notWritable(path: path, reason: systemReason(errno)) }
+    do throws(AudioFileError) {
+      try Self.check(opened, path)
+    } catch {
+      close(opened)
+      throw error
+    }
+    descriptor = opened
+  }
+
+  private static func check(_ descriptor: Int32, _ path: String) throws(AudioFileError) {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw .notWritable(path: path, reason: systemReason(errno)) }
+    switch status.st_mode & S_IFMT {
+    case S_IFREG:
+      // File systems without locks answer otherwise, and then there is none.
+      if flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK { throw .inUse(path: path) }
+    case S_IFCHR, S_IFBLK:
+      break
+    default:
+      throw .notWritable(path: path, reason: "a WAV file cannot be written to a pipe; use - for raw sound")
+    }
+  }
+
+  /// Samples written so far.
+  public var sampleCount: Int { file?.sampleCount ?? 0 }
+
+  /// Records until the task is cancelled.
+  /// - Throws: `diskFull` or `writeFailed`; the file is complete up to there.
+  public func run(_ provider: any SampleProvider) async throws(AudioFileError) {
+    precondition(descriptor >= 0, "a recorder must be opened before it runs")
+    let stop = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.finish() } }
+    defer { stop.invalidate() }
+    try await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        outcome = continuation
+        begin(provider)
+      }
+    } onCancel: {
+      stop.wake()
+    }.get()
+  }
+
+  private func begin(_ provider: any SampleProvider) {
+    do throws(AudioFileError) {
+      let descriptor = self.descriptor
+      self.descriptor = -1
+      // Refused by devices, which need no emptying.
+      ftruncate(descriptor, 0)
+      file = try WAVFile(descriptor: descriptor, path: path)
+    } catch {
+      return complete(.failure(error))
+    }
+    self.provider = provider
+    pace = Pace(start: .now)
+    let timer = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.tick() } }
+    self.timer = timer
+    tick()
+  }
+
+  private func tick() {
+    guard let pace, let timer, let provider, let file else { return }
+    let now = ContinuousClock.now
+    let due = pace.blocks(at: now) * PCM.blockSize
+    // A second at most in one go, so that the loop serves others while we make up for a long delay.
+    let target = min(due, file.sampleCount + PCM.sampleRate)
+    do throws(AudioFileError) {
+      while file.sampleCount < target { try record(&block, from: provider, to: file, at: now) }
+      if file.sampleCount >= headerDue {
+        try file.updateHeader()
+        headerDue = file.sampleCount + PCM.sampleRate
+      }
+    } catch {
+      return finish(with: error)
+    }
+    if target < due { timer.wake() } else { timer.schedule(at: pace.start(ofBlock: due / PCM.blockSize + 1)) }
+  }
+
+  private func record(
+    _ samples: inout [Float], from provider: any SampleProvider, to file: WAVFile, at now: ContinuousClock.Instant
+  ) throws(AudioFileError) {
+    var span = samples.mutableSpan
+    provider.render(into: &span, at: now)
+    try file.append(samples.span)
+  }
+
+  /// Completes the file; the last piece is cut to the sample.
+  private func finish(with failure: AudioFileError? = nil) {
+    guard let file, let provider, let pace else { return }
+    var failure = failure
+    do throws(AudioFileError) {
+      if failure == nil {
+        let now = ContinuousClock.now
+        let due = min(pace.samples(at: now), file.sampleCount + PCM.sampleRate)
+        while file.sampleCount < due {
+          var samples = [Float](repeating: 0, count: min(PCM.blockSize, due - file.sampleCount))
+          try record(&samples, from: provider, to: file, at: now)
+        }
+      }
+    } catch {
+      failure = error
+    }
+    do throws(AudioFileError) { try file.close() } catch { failure = failure ?? error }
+    complete(failure.map { .failure($0) } ?? .success(()))
+  }
+
+  private func complete(_ result: Result<Void, AudioFileError>) {
+    timer?.invalidate()
+    timer = nil
+    provider = nil
+    file = nil
+    outcome?.resume(returning: result)
+    outcome = nil
+  }
+}

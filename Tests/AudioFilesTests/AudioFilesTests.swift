@@ -1,1 +1,0 @@
-// Tests of AudioFiles: not built yet.
