@@ -29,7 +29,7 @@ finish() {
 }
 trap finish EXIT
 
-run() { timeout -k 10 "${TEST_LIMIT:-45m}" deploy/rig/namespace.sh swift test --skip-build "$@"; }
+run() { timeout --foreground -k 5 "${TEST_LIMIT:-45m}" deploy/rig/namespace.sh swift test --skip-build "$@"; }
 if [ $# -gt 0 ]; then
   run "$@"
 else
