@@ -6,13 +6,13 @@ import Glibc
 /// priority to the holder. Hold it for a few loads and stores; never across a system call, an allocation that can be
 /// avoided, or a call to code that is not yours. (`Synchronization.Mutex` would do, but thread sanitizer does not
 /// understand it on Linux and reports races that are none.)
-public final class Locked<Value>: @unchecked Sendable {
+public final class Locked<Value: ~Copyable>: @unchecked Sendable {
   // Sound as Sendable: `value` is touched in `withLock` alone, while `mutex` is held, and Value is handed in as sending.
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private var value: Value
 
   /// Makes the lock around a value that nobody else refers to.
-  public init(_ value: sending Value) {
+  public init(_ value: consuming sending Value) {
     self.value = value
     mutex = .allocate(capacity: 1)
     var attributes = pthread_mutexattr_t()
