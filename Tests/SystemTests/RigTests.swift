@@ -20,11 +20,12 @@ import Testing
     let (username, password) = try await CoturnServer.credentials(expiry: 1_900_000_000)
     #expect(username == "1900000000:rig")
     #expect(password == "XTT5RX2HZ7UkLnK1LlUxcXeWN3w=")
-    let other = try await Certificate.make(at: run.file("other"), addresses: [Rig.serverAddress])
-    for (authority, verifies) in [(coturn.certificate, true), (other, false)] {
+    let other = try TestAuthority()
+    _ = try await other.issue(["IP:\(Rig.serverAddress)"])
+    for (authority, verifies) in [(coturn.authority, true), (other, false)] {
       let openssl = try Rig.client(
         "openssl",
-        ["s_client", "-connect", "10.77.0.1:5349", "-verify_return_error", "-CAfile", authority.certificatePath])
+        ["s_client", "-connect", "10.77.0.1:5349", "-verify_return_error", "-CAfile", authority.caFile])
       #expect(try await openssl.exit() == .code(verifies ? 0 : 1))
     }
   }

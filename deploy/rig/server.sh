@@ -6,7 +6,7 @@
 # Its configuration, and what else it writes, goes into the directory; its log to standard output. It is started by exec,
 # so that its process id is the script's. Meant for inside deploy/rig/namespace.sh: ports are fixed, and only the address
 # can be chosen (RIG_ADDRESS, for a second set). The signaling server wants Janus to be there, and looks for the Nextcloud
-# that it serves at port 8080 (RIG_BACKEND). coturn takes DIRECTORY/turn.crt and turn.key for TURN over TLS if they exist.
+# that it serves at port 8080 (RIG_BACKEND); coturn speaks TLS if RIG_CERTIFICATE and RIG_KEY name the files for it.
 set -euo pipefail
 rig=$(readlink -f "$(dirname "$0")/../..")/.build-rig
 address=${RIG_ADDRESS:-10.77.0.1}
@@ -71,8 +71,8 @@ simple-log
 pidfile=$directory/turn.pid
 userdb=$directory/turndb
 END
-  if [ -e "$directory/turn.crt" ]; then
-    printf '%s\n' "cert=$directory/turn.crt" "pkey=$directory/turn.key"
+  if [ -n "${RIG_CERTIFICATE:-}" ]; then
+    printf '%s\n' "cert=$RIG_CERTIFICATE" "pkey=$RIG_KEY"
   else
     echo no-tls
   fi >>"$directory/turnserver.conf"

@@ -72,15 +72,16 @@ public enum SignalingServer {
 public struct CoturnServer: Sendable {
   /// The running server; its log tells which sessions and peers it had.
   public let server: RigServer
-  /// The certificate that it shows on the TLS port; its `certificatePath` is the CA file that vouches for it.
-  public let certificate: Certificate
+  /// Who vouches for the certificate that it shows on the TLS port.
+  public let authority: TestAuthority
 
   /// The shared secret from which time-limited credentials are made.
   public static let secret = "rig-turn-secret"
-  /// `turn:` and `turns:` URLs of the server, as signaling settings carry them.
+
+  /// How a client speaks to it.
   public enum Transport: String, CaseIterable, Sendable {
     case udp, tcp, tls
-    /// The URL that makes a client use this transport alone.
+    /// The URL that makes a client use this transport, as signaling settings carry it.
     public var url: String {
       switch self {
       case .udp, .tcp: "turn:\(Rig.serverAddress):3478?transport=\(rawValue)"
@@ -92,11 +93,12 @@ public struct CoturnServer: Sendable {
   /// Makes a certificate and starts the server.
   public static func start(in run: RunDirectory) async throws -> CoturnServer {
     try Rig.requireNamespace()
-    try FileManager.default.createDirectory(atPath: run.file("coturn"), withIntermediateDirectories: true)
-    let certificate = try await Certificate.make(
-      at: run.file("coturn/turn"), addresses: [Rig.serverAddress], names: ["turn.rig"])
-    let server = try await RigServer("coturn", in: run) { _ in answersSTUN(port: 3478) && canConnect(to: 5349) }
-    return CoturnServer(server: server, certificate: certificate)
+    let authority = try TestAuthority()
+    let (certificate, key) = try await authority.issue(["IP:\(Rig.serverAddress)", "DNS:turn.rig"])
+    let server = try await RigServer(
+      "coturn", in: run, environment: ["RIG_CERTIFICATE": certificate, "RIG_KEY": key]
+    ) { _ in answersSTUN(port: 3478) && canConnect(to: 5349) }
+    return CoturnServer(server: server, authority: authority)
   }
 
   /// A user name and password that the server accepts until `expiry` (seconds since 1970).
