@@ -1,1 +1,0 @@
-// SDP: not built yet.
