@@ -13,8 +13,8 @@ public struct AudioLevel: Equatable, Sendable {
 
   /// From a level in dBov (0 is a full-scale square wave, silence is −127); out-of-range values, NaN too, are clamped.
   public init(voice: Bool, dBov: Float) {
-    let attenuation = -dBov.rounded()
-    self.init(voice: voice, attenuation: attenuation >= 0 ? UInt8(min(attenuation, 127)) : attenuation < 0 ? 0 : 127)
+    // Rounded by hand: rounded() is libm's, which a module without C does not link.
+    self.init(voice: voice, attenuation: dBov.isNaN ? 127 : UInt8(min(max(-dBov, 0), 127) + 0.5))
   }
 
   init(encoded: UInt8) {
