@@ -1,5 +1,4 @@
 import GLibLoop
-import Glibc
 import TestSupport
 import Testing
 import Transport
@@ -15,14 +14,6 @@ private let echo: WebServer.Handler = { _ in
 private func closure(of socket: WebSocket) async -> WebSocketClosure? {
   for await event in socket.events { if case .closed(let closure) = event { return closure } }
   return nil
-}
-
-/// Keeps a loop's thread busy, so that nothing that lives on it hears or answers.
-private actor Deafness {
-  private nonisolated let loop: GLibExecutor
-  nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
-  init(_ loop: GLibExecutor) { self.loop = loop }
-  func last(while isDeaf: () -> Bool) { while isDeaf() { usleep(1000) } }
 }
 
 @Suite(.timeLimit(.minutes(1))) struct WebSocketTests {

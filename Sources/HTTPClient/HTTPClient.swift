@@ -1,1 +1,0 @@
-// HTTPClient: not built yet.
