@@ -122,8 +122,8 @@ let package = Package(
     tests(
       "SystemTests",
       [
-        "TalkRoom", "TalkClient", "TalkProtocol", "Gateway", "Audio", "AudioFiles", "WebTransport", "Transport",
-        "TestSupport",
+        "TalkRoom", "TalkClient", "TalkProtocol", "Gateway", "Audio", "AudioFiles", "OpusCodec", "WebTransport",
+        "Transport", "TestSupport",
       ]
     ),
   ],

@@ -25,6 +25,8 @@ server_libraries=(
 servers=(janus/bookworm coturn/bookworm pulseaudio/bookworm
   nextcloud-spreed-signaling/bookworm-backports)  # bookworm's own is 0.4.1, which today's Talk refuses
 
+python_packages=(numpy==2.4.6 scipy==1.17.1 pesq==0.0.4)  # they judge the sound of recordings
+
 fail() { echo "deploy/packages.sh: $1" >&2; exit 1; }
 
 as_root() {
@@ -95,12 +97,24 @@ SCRIPT
   echo "$stamp" >"$rig/stamp"
 }
 
+# Puts the Python packages into .build-venv.
+make_venv() {
+  local stamp=.build-venv/stamp
+  [ "$(cat $stamp 2>/dev/null)" = "${python_packages[*]}" ] && return
+  echo "Fetching ${python_packages[*]}" >&2
+  rm -rf .build-venv
+  /usr/bin/python3 -m venv .build-venv
+  .build-venv/bin/pip install --quiet --use-pep517 --disable-pip-version-check "${python_packages[@]}" >&2
+  echo "${python_packages[*]}" >$stamp
+}
+
 case "${1:-build}" in
   build) ensure "${build[@]}" ;;
   run) ensure "${run[@]}" ;;
   test)
     ensure "${build[@]}" "${tools[@]}" "${server_libraries[@]}"
     unpack_servers
+    make_venv
     ;;
   *)
     echo "usage: deploy/packages.sh build|run|test" >&2
