@@ -1,0 +1,107 @@
+/// What the owner of a `CallSession` is to do, in this order. None of it may be skipped; none needs an answer but those
+/// whose answer is a `CallSession.Event`.
+public enum CallEffect: Hashable, Sendable {
+  /// Answer with `reply` or `requestFailed`.
+  case request(HTTPRequest)
+  /// Open a WebSocket. Answer with `socketOpened` or `socketClosed`, then pass on each text message.
+  case openSocket(SocketID, url: String)
+  case send(SocketID, text: String)
+  /// Close it; its `socketClosed` is not needed any more.
+  case closeSocket(SocketID)
+
+  /// Create the peer connection that carries our microphone, with a data channel, and make its offer. Answer with
+  /// `PeerEvent`s. Candidates may come at once; they are kept until the offer is out.
+  case createPublisher(PeerID, iceServers: [ICEServer])
+  /// Create a peer connection for what `participant` sends, from the offer of the media server, and answer it.
+  case createSubscriber(PeerID, participant: ParticipantID, offer: String, iceServers: [ICEServer])
+  /// A new offer for a living subscriber: apply it and answer.
+  case applyOffer(PeerID, sdp: String)
+  case applyAnswer(PeerID, sdp: String)
+  case addCandidate(PeerID, ICECandidatePayload)
+  /// Close it; events of it are not needed any more.
+  case closePeer(PeerID)
+  /// Send on the data channel of the peer, if it is open.
+  case sendData(PeerID, text: String)
+  /// A moderator turned our microphone off: send silence until the user turns it on again.
+  case muteMicrophone
+
+  case report(CallEvent)
+  /// The last effect of all.
+  case finish(CallOutcome)
+}
+
+/// An HTTP request to Nextcloud, to be sent with `OCS-APIRequest: true`, `Accept: application/json` and the cookies of
+/// all replies before.
+public struct HTTPRequest: Hashable, Sendable {
+  public enum Method: String, Hashable, Sendable {
+    case get = "GET"
+    case post = "POST"
+    case put = "PUT"
+    case delete = "DELETE"
+  }
+
+  public enum Purpose: String, Hashable, Sendable {
+    case readCapabilities, joinConversation, setGuestName, readSignalingSettings, listCall, joinCall, changeCallFlags
+    case leaveCall, leaveConversation
+  }
+
+  public var id: RequestID
+  public var purpose: Purpose
+  public var method: Method
+  public var url: String
+  /// JSON. May hold the conversation's password: not for logs.
+  public var body: [UInt8]?
+  /// For the whole exchange. Long, because a server may hold an answer back for 25 s after wrong passwords.
+  public var timeout: Duration
+}
+
+/// What came back.
+public struct HTTPReply: Hashable, Sendable {
+  public var status: Int
+  public var body: [UInt8]
+  /// From `Retry-After`.
+  public var retryAfter: Duration?
+  /// Whether there was `X-Nextcloud-Maintenance-Mode: 1`.
+  public var isMaintenance: Bool
+
+  public init(status: Int, body: [UInt8], retryAfter: Duration? = nil, isMaintenance: Bool = false) {
+    self.status = status
+    self.body = body
+    self.retryAfter = retryAfter
+    self.isMaintenance = isMaintenance
+  }
+}
+
+/// Why nothing came back, or a socket could not be opened. `detail` is one clause for people.
+public enum TransportFailure: Error, Hashable, Sendable {
+  /// Name not found, connection refused, no route, reset.
+  case unreachable(detail: String)
+  /// The certificate is not trusted, or the handshake failed.
+  case tls(detail: String)
+  case timedOut
+}
+
+/// Names one HTTP request.
+public struct RequestID: Hashable, Sendable, CustomStringConvertible {
+  public let number: Int
+  public var description: String { "request \(number)" }
+}
+
+/// Names one WebSocket.
+public struct SocketID: Hashable, Sendable, CustomStringConvertible {
+  public let number: Int
+  public var description: String { "socket \(number)" }
+}
+
+/// Names one peer connection.
+public struct PeerID: Hashable, Sendable, CustomStringConvertible {
+  public let number: Int
+  public var description: String { "peer \(number)" }
+}
+
+/// Names a participant: its session in signaling. One who reconnects comes back under another.
+public struct ParticipantID: Hashable, Sendable, CustomStringConvertible {
+  public let session: String
+  public init(session: String) { self.session = session }
+  public var description: String { String(session.prefix(8)) }
+}

@@ -1,0 +1,320 @@
+// The way into the call over HTTP, in the protocol's order, and what each answer means.
+
+extension CallSession {
+  typealias Answer = Result<HTTPReply, TransportFailure>
+
+  private var address: ConversationAddress { configuration.address }
+
+  mutating func request(
+    _ purpose: HTTPRequest.Purpose, _ method: HTTPRequest.Method, _ url: String, _ body: JSONValue? = nil,
+    timeout: Duration = .seconds(60)
+  ) -> RequestID {
+    let id = RequestID(number: outbox.nextNumber())
+    let bytes = body.map { JSONCoding.encode($0) }
+    outbox.emit(
+      .request(HTTPRequest(id: id, purpose: purpose, method: method, url: url, body: bytes, timeout: timeout)))
+    return id
+  }
+
+  mutating func received(_ answer: Answer, for id: RequestID, at now: Instant) {
+    if id == nameLookup {
+      nameLookup = nil
+      return namesReceived(answer, at: now)
+    }
+    switch stage {
+    case .checkingServer(id): serverChecked(answer, at: now)
+    case .joiningConversation(id): conversationJoined(answer, at: now)
+    case .naming(id): fetchSettings()
+    case .fetchingSettings(id): settingsReceived(answer, at: now)
+    case .lookingForCall(id, let reason, let until): callListed(answer, reason, until: until, at: now)
+    case .enteringCall(id): callEntered(answer, at: now)
+    case .renewingMembership(id, _): enterCall(at: now)
+    case .leaving(let departure) where departure.awaits(id): departureContinues(departure, at: now)
+    default: break
+    }
+  }
+
+  // MARK: Capabilities
+
+  mutating func checkServer() {
+    enter(.checkingServer)
+    stage = .checkingServer(request(.readCapabilities, .get, address.ocsURL("cloud/capabilities")))
+  }
+
+  private mutating func serverChecked(_ answer: Answer, at now: Instant) {
+    guard let reply = succeed(answer, doing: "telling what it can do", at: now, { $0.capabilitiesFailure($1) })
+    else { return }
+    guard let envelope = try? OCSEnvelope<ServerCapabilities>(body: reply.body) else {
+      return stop(.notATalkServer(host: address.host, detail: "its answer is not that of a Nextcloud"), at: now)
+    }
+    guard let talk = envelope.data?.talk else { return stop(.talkUnavailable, at: now) }
+    for feature in ["conversation-v4", "signaling-v3"] where !talk.has(feature) {
+      return stop(.talkTooOld(missing: feature), at: now)
+    }
+    if talk.config?.call?.enabled == false { return stop(.callsDisabled, at: now) }
+    if talk.encryptsEndToEnd { return stop(.endToEndEncrypted, at: now) }
+    joinConversation()
+  }
+
+  private func capabilitiesFailure(_ reply: HTTPReply) -> CallFailure? {
+    reply.status >= 500
+      ? nil : .notATalkServer(host: address.host, detail: "it answered with HTTP status \(reply.status)")
+  }
+
+  // MARK: Conversation
+
+  mutating func joinConversation() {
+    enter(hasEnteredRoom ? phase : .joiningConversation)
+    var body: [String: JSONValue] = ["force": true]
+    if let password = configuration.password { body["password"] = .string(password) }
+    stage = .joiningConversation(
+      request(
+        .joinConversation, .post, address.talkURL("v4/room/\(address.token)/participants/active"), .object(body)))
+  }
+
+  private mutating func conversationJoined(_ answer: Answer, at now: Instant) {
+    guard
+      let reply = succeed(
+        answer, doing: "letting us into the conversation", at: now, { $0.joinFailure($1) })
+    else { return }
+    guard let joined = try? OCSEnvelope<Conversation>(body: reply.body).data, let session = joined.sessionId,
+      !session.isEmpty, session != "0"
+    else { return stop(.serverError(doing: "letting us into the conversation", status: reply.status), at: now) }
+    conversation = joined
+    permissions = joined.isModerator ? .publishAudio : resolved(joined.permissions ?? [])
+    lobbyIsClosed = joined.lobbyState == 1
+    if !hasEnteredRoom {
+      let name = joined.displayName.flatMap { $0.isEmpty ? nil : $0 } ?? joined.name
+      outbox.report(.conversationJoined(name: name))
+    }
+    if joined.isClosedByLobby { return stop(.lobby, at: now) }
+    let isGuest = joined.actorType.map { $0 == "guests" } ?? true
+    guard isGuest, let nick else { return fetchSettings() }
+    stage = .naming(
+      request(
+        .setGuestName, .post, address.talkURL("v1/guest/\(address.token)/name"), ["displayName": .string(nick)]))
+  }
+
+  private func joinFailure(_ reply: HTTPReply) -> CallFailure? {
+    switch reply.status {
+    case 401: return .loginNeeded
+    case 403:
+      switch reason(in: reply) {
+      case "password": return configuration.password == nil ? .passwordNeeded : .passwordWrong
+      case "ban": return .banned
+      default: return .conversationForbidden
+      }
+    case 404: return hasEnteredRoom ? .conversationGone : .unknownConversation
+    case 406, 422: return .federated
+    default: return nil
+    }
+  }
+
+  // MARK: Signaling settings
+
+  /// Just before hello: its token lives for a minute.
+  mutating func fetchSettings() {
+    if !hasEnteredRoom { enter(.connectingSignaling) }
+    stage = .fetchingSettings(
+      request(
+        .readSignalingSettings, .get, address.talkURL("v3/signaling/settings") + "?token=\(address.token)"))
+  }
+
+  private mutating func settingsReceived(_ answer: Answer, at now: Instant) {
+    guard
+      let reply = succeed(
+        answer, doing: "giving its signaling settings", at: now,
+        { [401, 403, 404].contains($1.status) ? .unknownConversation : nil })
+    else { return }
+    guard let received = try? OCSEnvelope<SignalingSettings>(body: reply.body).data else {
+      return stop(.serverError(doing: "giving its signaling settings", status: reply.status), at: now)
+    }
+    guard received.usesSignalingServer else { return stop(.noSignalingServer, at: now) }
+    guard received.federation == nil else { return stop(.federated, at: now) }
+    settings = received
+    stage = .connecting
+    linkChanged(link.open(received, at: now, &outbox), at: now)
+  }
+
+  // MARK: Is there a call?
+
+  /// We are in the room, with everything bound that has to be.
+  mutating func roomEntered(at now: Instant) {
+    hasEnteredRoom = true
+    interruptedSince = nil
+    enteredAt = now
+    failures = 0
+    unconfirmed = 0
+    tokenRejections = 0
+    hasPosted = false
+    isConfirmed = false
+    let isRunning = conversation?.hasCall == true
+    let until = isReturning && hadCompany ? now + timing.callReturn : nil
+    switch configuration.role {
+    case .participant:
+      // After a reconnect a call that others were in may have ended, and entering it would start a new one.
+      if until != nil, !isRunning { wait(.nobodyInCall, until: until, at: now) } else { enterCall(at: now) }
+    case .listener:
+      if isRunning {
+        lookForCall(while: .nobodyInCall, until: until)
+      } else {
+        wait(.nobodyInCall, until: until, at: now)
+      }
+    }
+  }
+
+  private mutating func wait(_ reason: CallPhase.Wait, until: Instant?, at now: Instant) {
+    conversation?.hasCall = false
+    stage = .waitingForCall(reason, checkAt: now + timing.callCheck, until: until)
+    enter(.waitingForCall(reason))
+  }
+
+  mutating func lookForCall(while reason: CallPhase.Wait, until: Instant?) {
+    let id = request(.listCall, .get, address.talkURL("v4/call/\(address.token)"))
+    stage = .lookingForCall(id, reason, until: until)
+  }
+
+  private mutating func callListed(
+    _ answer: Answer, _ reason: CallPhase.Wait, until: Instant?, at now: Instant
+  ) {
+    if case .success(let reply) = answer, reply.status == 412 { return stop(.lobby, at: now) }
+    let peers = callPeers(in: answer) ?? []
+    outbox.report(roster.name(from: peers))
+    let isRunning = peers.contains { $0.sessionId != nil && $0.sessionId != conversation?.sessionId }
+    if isRunning || roster.hasPeopleInCall {
+      enterCall(at: now)
+    } else {
+      wait(reason, until: until, at: now)
+    }
+  }
+
+  private func callPeers(in answer: Answer) -> [CallPeer]? {
+    guard case .success(let reply) = answer, reply.status == 200 else { return nil }
+    return try? OCSEnvelope<[CallPeer]>(body: reply.body).data
+  }
+
+  // MARK: The call
+
+  var wantedFlags: CallFlags { configuration.role == .participant ? [.inCall, .audio] : .inCall }
+
+  mutating func enterCall(at now: Instant) {
+    switch phase {
+    case .inCall, .reconnecting: break
+    default: enter(.enteringCall)
+    }
+    hasPosted = true
+    isConfirmed = false
+    var body: [String: JSONValue] = [
+      "flags": .number(Double(wantedFlags.rawValue)),
+      "silent": .bool(configuration.role == .listener || !configuration.ringsOthers),
+    ]
+    if configuration.consentsToRecording { body["recordingConsent"] = true }
+    stage = .enteringCall(request(.joinCall, .post, address.talkURL("v4/call/\(address.token)"), .object(body)))
+  }
+
+  private mutating func callEntered(_ answer: Answer, at now: Instant) {
+    let reply: HTTPReply
+    switch answer {
+    case .failure(let failure): return retryCall(transport(failure), at: now)
+    case .success(let received): reply = received
+    }
+    switch reply.status {
+    case 200:
+      failures = 0
+      stage = .awaitingConfirmation(until: now + timing.confirmation * (1 << unconfirmed))
+    case 400:
+      let reason = reason(in: reply)
+      stop(reason == "consent" ? .consentNeeded : .callRefused(reason: reason ?? "HTTP status 400"), at: now)
+    case 403: callForbidden(at: now)
+    case 404:
+      // The session in Nextcloud is gone: join once more, then give up.
+      rejoin(orStopWith: .conversationGone, at: now)
+    case 412: stop(.lobby, at: now)
+    default: retryCall(failure(for: reply, doing: "letting us into the call"), at: now)
+    }
+  }
+
+  private mutating func callForbidden(at now: Instant) {
+    if conversation?.readOnly == true { return stop(.readOnly, at: now) }
+    // Without the right to start a call, this is the answer as long as there is none.
+    if roster.hasPeopleInCall || conversation?.hasCall == true { return stop(.callForbidden, at: now) }
+    hasPosted = false
+    wait(configuration.role == .participant ? .mayNotStartCall : .nobodyInCall, until: nil, at: now)
+  }
+
+  private mutating func retryCall(_ failure: CallFailure, at now: Instant) {
+    failures += 1
+    guard failure.isTransient, failures <= 3 else { return stop(failure, at: now) }
+    stage = .retryingCall(at: now + timing.rung(failures - 1))
+  }
+
+  /// The same socket cannot be used: the new session in Nextcloud ends the old one, and with it the socket.
+  mutating func rejoin(orStopWith failure: CallFailure, at now: Instant) {
+    guard rejoins < 1 else { return stop(failure, at: now) }
+    rejoins += 1
+    link.close(&outbox)
+    joinConversation()
+  }
+
+  // MARK: Names
+
+  mutating func lookUpNames(at now: Instant) {
+    guard isInCall, nameLookup == nil, let next = nextNameLookup, next <= now else { return }
+    nextNameLookup = nil
+    guard roster.hasUnnamed else { return }
+    nameLookup = request(.listCall, .get, address.talkURL("v4/call/\(address.token)"))
+  }
+
+  private mutating func namesReceived(_ answer: Answer, at now: Instant) {
+    if let peers = callPeers(in: answer) { outbox.report(roster.name(from: peers)) }
+    guard roster.hasUnnamed else { return }
+    nextNameLookup = now + .seconds(1 << min(nameLookups, 6))
+    nameLookups += 1
+  }
+
+  /// The bits, where none means the default.
+  func resolved(_ permissions: Permissions) -> Permissions {
+    permissions.isEmpty ? [.publishAudio, .joinCall] : permissions
+  }
+
+  // MARK: Failures
+
+  private func reason(in reply: HTTPReply) -> String? {
+    (try? OCSEnvelope<TalkErrorBody>(body: reply.body))?.data?.error
+  }
+
+  /// The reply, if the step succeeded. Otherwise the session stops, or tries again later.
+  private mutating func succeed(
+    _ answer: Answer, doing step: String, at now: Instant, _ known: (CallSession, HTTPReply) -> CallFailure?
+  ) -> HTTPReply? {
+    switch answer {
+    case .failure(let failure):
+      stop(transport(failure), at: now)
+    case .success(let reply) where reply.status == 200: return reply
+    case .success(let reply):
+      let general = failure(for: reply, doing: step)
+      if case .serverError = general {
+        stop(known(self, reply) ?? general, at: now)
+      } else {
+        stop(general, retryAfter: reply.retryAfter, at: now)
+      }
+    }
+    return nil
+  }
+
+  private func failure(for reply: HTTPReply, doing step: String) -> CallFailure {
+    switch reply.status {
+    case 429: .rateLimited
+    case 503 where reply.isMaintenance: .maintenance
+    default: .serverError(doing: step, status: reply.status)
+    }
+  }
+
+  private func transport(_ failure: TransportFailure) -> CallFailure {
+    switch failure {
+    case .unreachable(let detail): .hostUnreachable(host: address.host, detail: detail)
+    case .tls(let detail): .tlsFailure(host: address.host, detail: detail)
+    case .timedOut: .noAnswer(host: address.host)
+    }
+  }
+}

@@ -1,0 +1,227 @@
+/// One participation in a call, from the address of the conversation until everything is left in order: the brain, which
+/// does nothing itself.
+///
+/// Give it each `Event` and perform the effects that come back, in their order; call `handleTimeout` when `deadline` has
+/// come. It is a value: events must come from one place, one after the other.
+///
+/// The order of entering is the protocol's: capabilities, joining the conversation, guest name, signaling settings, hello,
+/// room, its answer, and only then the call; whoever tells Nextcloud of the call earlier is never given a stream. Then our
+/// own entry in the participants is awaited, and streams are published and asked for.
+public struct CallSession: Sendable {
+  public enum Role: Hashable, Sendable {
+    /// Publishes, starts the call if there is none, else waits for one.
+    case participant
+    /// Publishes nothing, never starts a call: waits in the room until somebody is in it.
+    case listener
+  }
+
+  public struct Configuration: Sendable {
+    public var address: ConversationAddress
+    public var role: Role
+    /// Shown to others; guests only.
+    public var displayName: String
+    public var password: String?
+    /// Whether starting a call notifies the others.
+    public var ringsOthers = false
+    public var consentsToRecording = false
+    public var startsMuted = false
+    public var timing = CallTiming()
+
+    public init(address: ConversationAddress, role: Role, displayName: String) {
+      self.address = address
+      self.role = role
+      self.displayName = displayName
+    }
+  }
+
+  public enum Event: Hashable, Sendable {
+    /// The first of all.
+    case start
+    /// Leave in order; `finish` comes when that is done, within a few seconds.
+    case leave
+    case setMuted(Bool)
+    /// Whether there is speech on our microphone, for the display of others.
+    case setSpeaking(Bool)
+    case reply(RequestID, HTTPReply)
+    case requestFailed(RequestID, TransportFailure)
+    case socketOpened(SocketID)
+    case socketMessage(SocketID, String)
+    /// Closed or could not be opened. `failure` is `nil` when the server closed it.
+    case socketClosed(SocketID, TransportFailure?)
+    case peer(PeerID, PeerEvent)
+  }
+
+  enum Stage {
+    case idle
+    case checkingServer(RequestID)
+    case joiningConversation(RequestID)
+    case naming(RequestID)
+    case fetchingSettings(RequestID)
+    case connecting
+    case enteringRoom(MessageTag, until: Instant)
+    /// An answer other than success; again at this time.
+    case retryingRoom(at: Instant)
+    /// Is there a call?
+    case lookingForCall(RequestID, CallPhase.Wait, until: Instant?)
+    case waitingForCall(CallPhase.Wait, checkAt: Instant, until: Instant?)
+    case enteringCall(RequestID)
+    case retryingCall(at: Instant)
+    /// The server has let us in; the signaling server has not said so yet.
+    case awaitingConfirmation(until: Instant)
+    case inCall
+    /// Out and in again, so that we can publish anew.
+    case renewingMembership(RequestID, until: Instant)
+    case recovering(until: Instant)
+    case leaving(Departure)
+    case finished
+  }
+
+  typealias Instant = ContinuousClock.Instant
+
+  var configuration: Configuration
+  var timing: CallTiming { configuration.timing }
+  var random: any RandomNumberGenerator & Sendable
+
+  var stage = Stage.idle
+  var outbox = Outbox()
+  var link: SignalingLink
+  var roster = Roster()
+  var subscriptions: Subscriptions
+  var publication: Publication
+  var announcer: StateAnnouncer
+
+  // What the server told.
+  var conversation: Conversation?
+  var settings: SignalingSettings?
+  var permissions: Permissions = []
+  var ownFlags: CallFlags = []
+  var lobbyIsClosed = false
+
+  // What has happened.
+  /// A request to join the call is out, or answered, since the last answer to entering the room.
+  var hasPosted = false
+  /// We saw ourselves in the call since then. From now on, not being in it is final.
+  var isConfirmed = false
+  var hasEnteredRoom = false
+  /// Whether we were in a call before the connection was lost.
+  var isReturning = false
+  var hadCompany = false
+  var anyPeerConnected = false
+  var enteredAt: Instant?
+  var interruptedSince: Instant?
+  var recoveries = 0
+  /// In a row, of the step at hand.
+  var failures = 0
+  var rejoins = 0
+  var unconfirmed = 0
+  var tokenRejections = 0
+  var isPublishingForbidden = false
+  var isPublishingRefused = false
+  var nextRenewal: Instant?
+
+  // Aside from the main line.
+  var isMuted: Bool
+  var isSpeaking = false
+  var nameLookup: RequestID?
+  var nextNameLookup: Instant?
+  var nameLookups = 0
+
+  /// Where the session is.
+  public internal(set) var phase = CallPhase.idle
+  /// Messages of the signaling server that could not be understood at all.
+  public internal(set) var undecodableMessages = 0
+
+  /// `random` names connections and spreads reconnects; give a seeded one to tests.
+  public init(configuration: Configuration, random: any RandomNumberGenerator & Sendable) {
+    self.configuration = configuration
+    self.random = random
+    link = SignalingLink(address: configuration.address, timing: configuration.timing)
+    subscriptions = Subscriptions(timing: configuration.timing)
+    publication = Publication(timing: configuration.timing)
+    announcer = StateAnnouncer(delays: configuration.timing.announcements)
+    isMuted = configuration.startsMuted || configuration.role == .listener
+  }
+
+  /// The others in the call.
+  public var participants: [Participant] {
+    roster.inCall.filter { $0.id.session != link.session?.id }.sorted { $0.id.session < $1.id.session }
+  }
+
+  /// How many other people are in the call. While reconnecting, those that were there before.
+  public var participantCount: Int { roster.peopleInCall }
+
+  /// Our own address in signaling, once there is one.
+  public var ownID: ParticipantID? { link.session.map { ParticipantID(session: $0.id) } }
+
+  /// When to call `handleTimeout`; changes with each event.
+  public var deadline: ContinuousClock.Instant? {
+    [
+      stageDeadline, link.deadline, isInCall ? subscriptions.deadline : nil, isInCall ? publication.deadline : nil,
+      isInCall ? announcer.deadline : nil, isInCall && nameLookup == nil ? nextNameLookup : nil,
+    ].compactMap(\.self).min()
+  }
+
+  private var stageDeadline: Instant? {
+    switch stage {
+    case .enteringRoom(_, let until), .awaitingConfirmation(let until), .renewingMembership(_, let until),
+      .recovering(let until):
+      until
+    case .retryingRoom(let at), .retryingCall(let at): at
+    case .waitingForCall(_, let checkAt, let until): min(checkAt, until ?? checkAt)
+    case .leaving(let departure): departure.deadline
+    default: nil
+    }
+  }
+
+  var isInCall: Bool { if case .inCall = stage { true } else { false } }
+
+  var isFinished: Bool { if case .finished = stage { true } else { false } }
+
+  var isLeaving: Bool { if case .leaving = stage { true } else { false } }
+
+  /// What is to be done about `event`.
+  public mutating func handle(_ event: Event, at now: ContinuousClock.Instant) -> [CallEffect] {
+    guard !isFinished else { return [] }
+    switch event {
+    case .start: if case .idle = stage { checkServer() }
+    case .leave: if !isLeaving { depart(.left, at: now) }
+    case .setMuted(let muted): setMuted(muted)
+    case .setSpeaking(let speaking): setSpeaking(speaking)
+    case .reply(let id, let reply): received(.success(reply), for: id, at: now)
+    case .requestFailed(let id, let failure): received(.failure(failure), for: id, at: now)
+    case .socketOpened(let id): link.socketOpened(id, at: now)
+    case .socketClosed(let id, let failure):
+      if id == link.socket { linkChanged(link.socketClosed(id, failure, at: now, &outbox), at: now) }
+    case .socketMessage(let id, let text):
+      if id == link.socket { received(text, at: now) }
+    case .peer(let id, let event): received(event, from: id, at: now)
+    }
+    return outbox.take()
+  }
+
+  /// What is to be done because time has passed.
+  public mutating func handleTimeout(_ now: ContinuousClock.Instant) -> [CallEffect] {
+    guard !isFinished else { return [] }
+    linkChanged(link.handleTimeout(at: now, &outbox), at: now)
+    stageTimedOut(at: now)
+    if isInCall {
+      subscriptions.handleTimeout(at: now, &outbox)
+      if let own = link.session?.id {
+        publicationChanged(publication.handleTimeout(own: own, nick: nick, at: now, &outbox), at: now)
+      }
+      announce(announcer.due(at: now))
+      lookUpNames(at: now)
+    }
+    return outbox.take()
+  }
+
+  mutating func enter(_ phase: CallPhase) {
+    guard phase != self.phase else { return }
+    self.phase = phase
+    outbox.report(.phase(phase))
+  }
+
+  var nick: String? { configuration.displayName.isEmpty ? nil : configuration.displayName }
+
+  mutating func randomName() -> String { String(random.next(), radix: 16) }
+}
