@@ -1,1 +1,0 @@
-// PulseAudioIO: not built yet.

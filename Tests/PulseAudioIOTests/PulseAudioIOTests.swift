@@ -1,1 +1,0 @@
-// Tests of PulseAudioIO: not built yet.
