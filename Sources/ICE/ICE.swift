@@ -1,1 +1,0 @@
-// ICE: not built yet.
