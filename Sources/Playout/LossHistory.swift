@@ -1,0 +1,26 @@
+/// Remembers whether packets are being lost and whether waiting for the next one would bring them back.
+struct LossHistory {
+  /// So long after the last loss patience lasts: 8 s.
+  private static let patience = 8 * 48_000
+  /// Two losses further apart than this are two accidents: 10 s.
+  private static let accident = 10 * 48_000
+
+  private var last: Int?
+  private var beforeLast: Int?
+  private var redundancy: Int?
+
+  /// A packet with a copy of the one before arrived.
+  mutating func sawRedundancy(at time: Int) { redundancy = time }
+
+  /// A packet was missing when its time had come.
+  mutating func missed(at time: Int) {
+    beforeLast = last
+    last = time
+  }
+
+  /// Whether to be later by a packet, so that copies arrive in time.
+  func calls(forPatienceAt time: Int) -> Bool {
+    guard let last, let beforeLast, let redundancy else { return false }
+    return time - last < Self.patience && last - beforeLast < Self.accident && time - redundancy < Self.accident
+  }
+}

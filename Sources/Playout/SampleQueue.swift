@@ -1,0 +1,81 @@
+/// Decoded sound on its way out: what was played lately, then what is to be played next.
+struct SampleQueue {
+  /// So much of what was played stays within reach: 60 ms.
+  static let history = 2_880
+  private static let capacity = 32_768
+
+  var storage = [Float](repeating: 0, count: capacity)
+  /// Where the sound to be played begins and ends.
+  private(set) var head = history
+  private(set) var tail = history
+
+  /// Samples that wait to be played.
+  var count: Int { tail - head }
+
+  /// Makes room for `count` samples behind the last and returns where in `storage` it is. `append` makes use of it.
+  mutating func room(for count: Int) -> Range<Int> {
+    if tail + count > Self.capacity { compact() }
+    precondition(tail + count <= Self.capacity, "more sound was decoded than anybody asked for")
+    return tail..<(tail + count)
+  }
+
+  /// Takes in `count` samples that were written to the room just made.
+  mutating func append(_ count: Int) {
+    tail += count
+  }
+
+  /// Moves the next samples, which must be there, into `output`.
+  mutating func move(into output: inout MutableSpan<Float>) {
+    for index in output.indices { output[index] = storage[head + index] }
+    head += output.count
+  }
+
+  /// Multiplies the last `length` samples by a gain that goes from one value to another.
+  mutating func fade(last length: Int, from start: Float, to end: Float) {
+    guard start != 1 || end != 1 else { return }
+    for index in 0..<min(length, count) {
+      storage[tail - length + index] *= start + (end - start) * Float(index) / Float(length)
+    }
+  }
+
+  /// Lets the last `count` samples begin in silence: they follow on something else.
+  mutating func fadeIn(last count: Int, over length: Int) {
+    let length = min(length, count)
+    for index in 0..<length { storage[tail - count + index] *= Float(index) / Float(length) }
+  }
+
+  /// Makes what waits end in silence: what follows is something else.
+  mutating func fadeOut(over length: Int) {
+    let length = min(length, count)
+    for index in 0..<length { storage[tail - 1 - index] *= Float(index) / Float(length) }
+  }
+
+  /// Leaves out `lag` samples after the next `overlap`, or repeats the last −`lag` played, with a crossfade of `overlap`
+  /// samples that begins with the next one.
+  mutating func splice(lag: Int, overlap: Int) {
+    if tail - lag > Self.capacity { compact() }
+    precondition(overlap > 0 && head + lag >= 0 && head + lag + overlap <= tail && head + overlap <= tail)
+    var seam = InlineArray<480, Float>(repeating: 0)
+    for index in 0..<min(overlap, 480) {
+      let share = (Float(index) + 0.5) / Float(overlap)
+      seam[index] = storage[head + index] * (1 - share) + storage[head + lag + index] * share
+    }
+    let source = head + lag + overlap
+    let target = head + overlap
+    let length = tail - source
+    if lag > 0 {
+      for index in 0..<length { storage[target + index] = storage[source + index] }
+    } else {
+      for index in stride(from: length - 1, through: 0, by: -1) { storage[target + index] = storage[source + index] }
+    }
+    for index in 0..<overlap { storage[head + index] = seam[index] }
+    tail -= lag
+  }
+
+  private mutating func compact() {
+    let offset = head - Self.history
+    for index in offset..<tail { storage[index - offset] = storage[index] }
+    head -= offset
+    tail -= offset
+  }
+}
