@@ -14,6 +14,20 @@ import Testing
     janus.stop()
   }
 
+  @Test func `can drop packets, and heal`() async throws {
+    let run = try RunDirectory()
+    let coturn = try await CoturnServer.start(in: run)
+    defer { coturn.server.stop() }
+    func connects() async throws -> Bool {
+      let openssl = try Rig.client("timeout", ["1", "openssl", "s_client", "-connect", "10.77.0.1:5349"])
+      return try await openssl.exit() == .code(0)
+    }
+    try await Rig.drop(.output, "tcp dport 5349")
+    #expect(try await !connects())
+    try await Rig.heal()
+    #expect(try await connects())
+  }
+
   @Test func `has a TURN server with a certificate of its own`() async throws {
     let run = try RunDirectory()
     let coturn = try await CoturnServer.start(in: run)

@@ -19,6 +19,29 @@ public enum Rig {
       input: input, output: output, errorOutput: errorOutput)
   }
 
+  /// Drops packets on the clients' side of the cable until `heal`, on top of what is dropped already.
+  ///
+  /// - Parameters:
+  ///   - direction: seen from the clients.
+  ///   - packets: which ones, as an nftables match: `meta l4proto udp`, `udp sport 20000-20499` (Janus's media),
+  ///     `udp sport 20000-20499 numgen random mod 100 < 10` (a tenth of it).
+  public static func drop(_ direction: Direction, _ packets: String) async throws {
+    try await nft("add table inet rig")
+    try await nft("add chain inet rig \(direction) { type filter hook \(direction) priority 0; }")
+    try await nft("add rule inet rig \(direction) \(packets) counter drop")
+  }
+
+  /// A direction of packets.
+  public enum Direction: String, Sendable { case input, output }
+
+  /// Lets all packets pass again.
+  public static func heal() async throws { try await nft("flush ruleset") }
+
+  private static func nft(_ command: String) async throws {
+    let nft = try client("nft", [command])
+    guard try await nft.exit() == .code(0) else { throw RigError(nft.transcript) }
+  }
+
   /// Throws unless this process is inside the network.
   public static func requireNamespace() throws {
     guard FileManager.default.fileExists(atPath: "/run/netns/cli") else {

@@ -1,7 +1,7 @@
 internal import Foundation
 internal import Glibc
 
-/// A real server, started by `deploy/rig/server.sh`; it ends with this object.
+/// A real server, started by `deploy/rig/server.sh`; it ends with this object, so write `defer { server.stop() }`.
 public final class RigServer: Sendable {
   /// The folder with its configuration.
   public let directory: String
