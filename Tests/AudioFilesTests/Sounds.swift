@@ -54,6 +54,12 @@ final class Listener: Sendable {
   }
 
   var samples: [Float] { heard.withLock { $0.samples } }
+  /// Without the blocks of silence, which a loaded machine may bring into anything.
+  var sound: [Float] {
+    let samples = samples
+    return stride(from: 0, to: samples.count, by: 960).map { samples[$0..<min(samples.count, $0 + 960)] }
+      .filter { !$0.allSatisfy { $0 == 0 } }.flatMap(Array.init)
+  }
   var times: [ContinuousClock.Instant] { heard.withLock { $0.times } }
   var blockSizes: Set<Int> { heard.withLock { $0.sizes } }
 }

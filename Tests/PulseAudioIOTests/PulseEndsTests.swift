@@ -19,9 +19,10 @@ struct PulseEndsTests {
     let statistics = await (output.statistics, input.statistics)
     #expect(statistics.0.device == "speaker")
     #expect(statistics.1.device == "speaker.monitor")
-    try await eventually("latency to be measured") { await output.statistics.latency != nil }
     // The server's own default is two seconds: what we asked for must have been granted.
-    #expect(try #require(await output.statistics.latency) < .milliseconds(200))
+    try await eventually("a latency near to what was asked for") {
+      await output.statistics.latency.map { $0 < .milliseconds(100) } ?? false
+    }
     playing.cancel()
     listening.cancel()
     try await playing.value
@@ -84,19 +85,23 @@ struct PulseEndsTests {
   }
 
   @Test func `a server that is not there is told at once`() async throws {
-    let start = ContinuousClock.now
-    for open in [
+    let opens: [@Sendable () async throws -> Void] = [
       { try await PulseOutput(server: "unix:/nowhere/pulse.socket").open() },
       { try await PulseInput(server: "unix:/nowhere/pulse.socket").open() },
       { _ = try await PulseDevices.list(server: "unix:/nowhere/pulse.socket") },
-    ] as [@Sendable () async throws -> Void] {
-      do {
-        try await open()
-        Issue.record("it was opened")
-      } catch PulseError.noServer {
+    ]
+    for open in opens {
+      // The machine may be busy now, but not always.
+      try await eventually("an error within a second") {
+        let start = ContinuousClock.now
+        do {
+          try await open()
+          Issue.record("it was opened")
+        } catch PulseError.noServer {
+        }
+        return ContinuousClock.now - start < .seconds(1)
       }
     }
-    #expect(ContinuousClock.now - start < .seconds(1))
   }
 
   @Test func `a call outlives its server`() async throws {
