@@ -73,6 +73,13 @@ static inline void CSoup_on_accept_certificate(
   g_signal_connect_data(message, "accept-certificate", G_CALLBACK(handler), data, destroy, 0);
 }
 
+/// The question for a name and a password, mostly a proxy's.
+static inline void CSoup_on_authenticate(
+    SoupMessage *message, gboolean (*handler)(SoupMessage *, SoupAuth *, gboolean is_retrying, gpointer), gpointer data,
+    GClosureNotify destroy) {
+  g_signal_connect_data(message, "authenticate", G_CALLBACK(handler), data, destroy, 0);
+}
+
 /// The signals of a request that a server works on.
 static inline void CSoup_on_request_chunk(
     SoupServerMessage *message, void (*handler)(SoupServerMessage *, GBytes *, gpointer), gpointer data,

@@ -103,15 +103,24 @@ public struct ProxyAddress: Sendable, Equatable {
     }
   }
 
+  /// The user name and the password, percent-decoded.
+  package var credentials: (user: String, password: String)? {
+    userInfo.map { text in
+      let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+      return (parts[0].percentDecoded, parts.count == 2 ? parts[1].percentDecoded : "")
+    }
+  }
+
   /// The address in full, **with** its credentials: for the libraries that connect, never for a message.
-  public var url: String {
-    let address = host.contains(":") ? "[\(host)]" : host
-    return "\(scheme)://\(userInfo.map { $0 + "@" } ?? "")\(address):\(port)"
+  public var url: String { url(withUserInfo: userInfo.map { $0 + "@" } ?? "") }
+
+  private func url(withUserInfo userInfo: String) -> String {
+    "\(scheme)://\(userInfo)\(host.contains(":") ? "[\(host)]" : host):\(port)"
   }
 }
 
 extension ProxyAddress: CustomStringConvertible, CustomReflectable {
   /// Without the credentials.
-  public var description: String { "\(scheme)://\(host):\(port)" }
+  public var description: String { url(withUserInfo: "") }
   public var customMirror: Mirror { Mirror(self, children: ["description": description]) }
 }

@@ -47,30 +47,7 @@ public struct WebRequest: Sendable {
   }
 
   private static func decoded(_ text: Substring) -> String {
-    var bytes: [UInt8] = []
-    var rest = text.utf8[...]
-    while let byte = rest.popFirst() {
-      if byte == UInt8(ascii: "+") {
-        bytes.append(UInt8(ascii: " "))
-      } else if byte == UInt8(ascii: "%"), rest.count >= 2, let value = UInt8(hexadecimal: rest.prefix(2)) {
-        bytes.append(value)
-        rest = rest.dropFirst(2)
-      } else {
-        bytes.append(byte)
-      }
-    }
-    return String(decoding: bytes, as: UTF8.self)
-  }
-}
-
-extension UInt8 {
-  fileprivate init?(hexadecimal digits: Substring.UTF8View) {
-    var value: UInt8 = 0
-    for digit in digits {
-      guard let digit = Character(UnicodeScalar(digit)).hexDigitValue else { return nil }
-      value = value << 4 | UInt8(digit)
-    }
-    self = value
+    String(text.map { $0 == "+" ? " " : $0 }).percentDecoded
   }
 }
 

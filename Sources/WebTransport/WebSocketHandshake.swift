@@ -24,13 +24,16 @@ private actor WebSocketHandshake {
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
   private var host = ""
+  private var isSecure = false
   private var options = WebSocket.Options()
   private var furtherAuthorities: CertificateAuthorities?
   private var tlsFailure: TLSFailure?
   private var session: UnsafeMutablePointer<SoupSession>?
   private var message: OpaquePointer?
   private var cancellable: UnsafeMutablePointer<GCancellable>?
+  private var proxy: ProxyAddress?
   private var isTimedOut = false
+  private var isCancelled = false
   private var continuation: CheckedContinuation<Result<WebSocket, TransportError>, Never>?
 
   init(on loop: GLibExecutor) { self.loop = loop }
@@ -41,6 +44,7 @@ private actor WebSocketHandshake {
     guard !Task.isCancelled else { throw .cancelled }
     let target = try SocketTarget(url)
     host = target.host
+    isSecure = target.scheme == "wss"
     self.options = options
     if let file = settings.caFile { furtherAuthorities = try CertificateAuthorities(file: file, for: target) }
 
@@ -60,10 +64,21 @@ private actor WebSocketHandshake {
         return handshake.assumeIsolated { $0.accepts(certificate, errors) } ? 1 : 0
       }, Unmanaged.passRetained(self).toOpaque(),
       { data, _ in Unmanaged<WebSocketHandshake>.fromOpaque(data!).release() })
+    CSoup_on_authenticate(
+      message,
+      { _, auth, isRetrying, data in
+        nonisolated(unsafe) let auth = auth
+        let handshake = Unmanaged<WebSocketHandshake>.fromOpaque(data!).takeUnretainedValue()
+        return handshake.assumeIsolated { $0.authenticates(auth, isRetrying: isRetrying != 0) } ? 1 : 0
+      }, Unmanaged.passRetained(self).toOpaque(),
+      { data, _ in Unmanaged<WebSocketHandshake>.fromOpaque(data!).release() })
 
     // Not the default resolver when there is no proxy: GIO's own reading of the environment is not ours.
     let proxy = settings.proxies.proxy(scheme: target.scheme, host: target.host, port: target.port)
-    let resolver = g_simple_proxy_resolver_new(proxy?.url ?? "direct://", nil)
+    self.proxy = proxy
+    // libsoup repeats credentials of an HTTP proxy's URL for as long as they are refused; so it gets them on demand.
+    let isHTTPProxy = proxy?.scheme.hasPrefix("http") == true
+    let resolver = g_simple_proxy_resolver_new((isHTTPProxy ? proxy?.description : proxy?.url) ?? "direct://", nil)
     session = CSoup_session_new(settings.userAgent, resolver)
     g_object_unref(UnsafeMutableRawPointer(resolver))
     cancellable = g_cancellable_new()
@@ -100,7 +115,7 @@ private actor WebSocketHandshake {
   }
 
   private func give(up isTimedOut: Bool) {
-    if isTimedOut { self.isTimedOut = true }
+    if isTimedOut { self.isTimedOut = true } else { isCancelled = true }
     g_cancellable_cancel(cancellable)
   }
 
@@ -110,6 +125,13 @@ private actor WebSocketHandshake {
     if let furtherAuthorities, let certificate { errors = furtherAuthorities.verify(certificate) }
     tlsFailure = TLSFailure(errors)
     return tlsFailure == nil
+  }
+
+  /// Gives the proxy its credentials, once.
+  private func authenticates(_ auth: UnsafeMutablePointer<SoupAuth>?, isRetrying: Bool) -> Bool {
+    guard soup_auth_is_for_proxy(auth) != 0, !isRetrying, let credentials = proxy?.credentials else { return false }
+    soup_auth_authenticate(auth, credentials.user, credentials.password)
+    return true
   }
 
   private func completed(_ result: OpaquePointer?) {
@@ -126,11 +148,21 @@ private actor WebSocketHandshake {
     continuation = nil
   }
 
+  /// Whether somebody behind the proxy was reached: with TLS, whoever showed a certificate.
+  private var isPastProxy: Bool {
+    isSecure ? soup_message_get_tls_peer_certificate(message) != nil : soup_message_get_status(message).rawValue != 0
+  }
+
   private func failure(_ error: UnsafeMutablePointer<GError>?) -> TransportError {
     if isTimedOut { return .connectTimedOut(host: host) }
     if let tlsFailure { return .tls(host: host, tlsFailure) }
     guard let error = error?.pointee else { return .lost(host: host, reason: "unknown error") }
     let text = String(cString: error.message)
+    if isCancelled { return .cancelled }
+    if proxy != nil, !isPastProxy {
+      let status = soup_message_get_status(message).rawValue
+      return .proxy(reason: status == 0 ? text : "it refused the connection with HTTP status \(status)")
+    }
     switch error.domain {
     case soup_websocket_error_quark():
       let status = Int(soup_message_get_status(message).rawValue)
@@ -140,7 +172,6 @@ private actor WebSocketHandshake {
     case g_resolver_error_quark(): return .hostNotFound(host: host)
     case g_io_error_quark():
       switch GIOErrorEnum(UInt32(bitPattern: error.code)) {
-      case G_IO_ERROR_CANCELLED: return .cancelled
       case G_IO_ERROR_TIMED_OUT: return .connectTimedOut(host: host)
       case G_IO_ERROR_CONNECTION_REFUSED, G_IO_ERROR_HOST_UNREACHABLE, G_IO_ERROR_NETWORK_UNREACHABLE,
         G_IO_ERROR_HOST_NOT_FOUND:
