@@ -113,7 +113,9 @@ let package = Package(
     tests("HTTPClientTests", ["HTTPClient", "WebTransport", "Transport", "GLibLoop", "TestSupport"]),
     tests("WebTransportTests", ["WebTransport", "Transport", "GLibLoop", "TestSupport"]),
     tests("PeerConnectionTests", ["PeerConnection", "RTP", "SDP", "GLibLoop", "TestSupport"]),
-    tests("TalkClientTests", ["TalkClient", "TalkProtocol", "WebTransport", "Transport", "GLibLoop", "TestSupport"]),
+    tests(
+      "TalkClientTests",
+      ["TalkClient", "TalkProtocol", "WebTransport", "Transport", "GLibLoop", logging, "TestSupport"]),
     tests("GatewayTests", ["Gateway", "TalkRoom", "Transport", "Audio", "AudioFiles", "TestSupport"]),
     tests(
       "TalkRoomTests",

@@ -1,1 +1,0 @@
-// TalkClient: not built yet.
