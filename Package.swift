@@ -96,6 +96,10 @@ let package = Package(
     // Tests.
     .target(
       name: "TestSupport", dependencies: ["Audio", "GLibLoop"], path: "Tests/TestSupport", swiftSettings: settings),
+    .target(
+      name: "TalkScenarios",
+      dependencies: ["HTTPClient", "WebTransport", "TalkProtocol", "GLibLoop", "Transport", "TestSupport"],
+      path: "Tests/TalkScenarios", swiftSettings: settings),
     tests("RTPTests", ["RTP", "TestSupport"]),
     tests("SDPTests", ["SDP", "TestSupport"]),
     tests("AudioTests", ["Audio", "TestSupport"]),
@@ -119,7 +123,10 @@ let package = Package(
     tests("GatewayTests", ["Gateway", "TalkRoom", "Transport", "Audio", "AudioFiles", "TestSupport"]),
     tests(
       "TalkRoomTests",
-      ["TalkRoom", "TalkClient", "TalkProtocol", "WebTransport", "HTTPClient", "Transport", "TestSupport"]),
+      [
+        "TalkRoom", "TalkClient", "TalkProtocol", "WebTransport", "HTTPClient", "Transport", "TalkScenarios",
+        "TestSupport",
+      ]),
     tests("CommandLineTests", ["talkbridge", "TestSupport"]),
     tests(
       "SystemTests",

@@ -2,7 +2,7 @@ internal import TalkProtocol
 
 extension Nextcloud {
   /// The conversation as Talk shows it to a participant, with every key that Talk 21 sends.
-  func room(_ conversation: Conversation, _ participant: Participant?, time: Int) -> JSONValue {
+  func room(_ conversation: HostedConversation, _ participant: Participant?, time: Int) -> JSONValue {
     let call = calls[conversation.token]
     let flags = participants.filter { $0.token == conversation.token }.reduce(0) { $0 | $1.flags }
     let permissions = participant?.permissions ?? conversation.guestPermissions

@@ -34,7 +34,7 @@ struct Nextcloud {
     var displayName: String
     var talkSession: String
     var flags = 0
-    var permissions: Conversation.Permissions
+    var permissions: HostedConversation.Permissions
   }
 
   struct Call: Equatable {
@@ -54,7 +54,7 @@ struct Nextcloud {
   }
 
   var signaling = Signaling()
-  var conversations: [String: Conversation] = [:]
+  var conversations: [String: HostedConversation] = [:]
   private(set) var participants: [Participant] = []
   private(set) var calls: [String: Call] = [:]
   var chat: [String: [JSONValue]] = [:]
@@ -329,7 +329,7 @@ struct Nextcloud {
 
   /// Changes a conversation's rules; those in it learn what the signaling server would tell them.
   mutating func change(
-    _ token: String, time: Int, _ change: (inout Conversation) -> Void
+    _ token: String, time: Int, _ change: (inout HostedConversation) -> Void
   ) -> [RoomNotification] {
     guard var conversation = conversations[token] else { return [] }
     let old = conversation
@@ -359,7 +359,14 @@ struct Nextcloud {
     return [.inCallForAll(room: token, flags: 0), .message(room: token, data: Self.chatHint)]
   }
 
-  func signalingProperties(_ conversation: Conversation) -> JSONValue {
+  mutating func delete(_ token: String) -> [RoomNotification] {
+    guard conversations.removeValue(forKey: token) != nil else { return [] }
+    participants.removeAll { $0.token == token }
+    (calls[token], chat[token]) = (nil, nil)
+    return [.deleted(room: token)]
+  }
+
+  func signalingProperties(_ conversation: HostedConversation) -> JSONValue {
     [
       "name": "Private conversation", "type": 3, "lobby-state": conversation.hasLobby ? 1 : 0, "lobby-timer": nil,
       "read-only": conversation.isReadOnly ? 1 : 0, "listable": 0, "active-since": nil, "sip-enabled": 0,

@@ -23,7 +23,7 @@ import Testing
 
     init() {
       var nextcloud = Nextcloud(signToken: { _ in "token" })
-      nextcloud.conversations["abcd1234"] = Conversation(token: "abcd1234", name: "Public room")
+      nextcloud.conversations["abcd1234"] = HostedConversation(token: "abcd1234", name: "Public room")
       server = TalkServer(
         nextcloud: nextcloud,
         hub: SignalingHub { _, auth in

@@ -7,7 +7,8 @@ public struct DeadlineExceeded: Error, CustomStringConvertible {
 ///
 /// The limit is a safety net against a hang, not part of what a test asserts: keep it generous.
 public func eventually(
-  within limit: Duration = .seconds(20), _ what: String, _ condition: () async throws -> Bool
+  within limit: Duration = .seconds(20), _ what: String, isolation: isolated (any Actor)? = #isolation,
+  _ condition: () async throws -> Bool
 ) async throws {
   let deadline = ContinuousClock.now + limit
   while !(try await condition()) {

@@ -1,5 +1,5 @@
 /// A public conversation of the embedded room and its rules, as an admin or moderator would set them.
-public struct Conversation: Sendable, Equatable {
+public struct HostedConversation: Sendable, Equatable {
   /// Bits of `permissions` (Talk's attendee permissions).
   public struct Permissions: OptionSet, Sendable, Hashable {
     public let rawValue: Int

@@ -1,0 +1,354 @@
+internal import Foundation
+public import GLibLoop
+internal import Signatures
+internal import TalkProtocol
+internal import Transport
+internal import WebTransport
+
+/// A small Talk server in this process: the OCS calls of a guest, the signaling socket and a forwarding unit, on one port.
+///
+/// It serves the demo, whoever wants to try the program without a server, and the tests; with `ExternalSignaling` it is
+/// the Nextcloud of a real signaling server instead. It lives on the network loop. Call `stop` before letting go of it.
+public actor EmbeddedRoom {
+  public struct Options: Sendable {
+    /// An IP address of this machine; the sound goes over it too.
+    public var address = "127.0.0.1"
+    /// 0: any free port.
+    public var port = 0
+    public var deadlines = Deadlines()
+    public var externalSignaling: ExternalSignaling?
+    /// What the signaling settings offer: `stun:` addresses.
+    public var stunServers: [String] = []
+    public var turnServers: [TURNServer] = []
+    /// With certificate and key, PEM files, the room speaks HTTPS.
+    public var certificateFile: String?
+    public var keyFile: String?
+
+    public init() {}
+  }
+
+  /// How long the signaling side waits; the defaults are a real server's.
+  public struct Deadlines: Sendable {
+    /// For `hello` after the socket opened.
+    public var hello: Duration = .seconds(2)
+    /// For a guest to enter a room.
+    public var room: Duration = .seconds(10)
+    /// For a session whose socket is gone to come back.
+    public var resume: Duration = .seconds(30)
+    /// For a publisher to appear, and to be connected, after it was asked for.
+    public var media: Duration = .seconds(10)
+
+    public init() {}
+  }
+
+  /// A real signaling server (HPB) that uses this room as its Nextcloud.
+  public struct ExternalSignaling: Sendable {
+    /// Its address, `http://host:port`.
+    public var url: String
+    /// The secret it shares with Nextcloud.
+    public var secret: String
+
+    public init(url: String, secret: String) {
+      self.url = url
+      self.secret = secret
+    }
+  }
+
+  /// A TURN server with the secret from which its passwords are made.
+  public struct TURNServer: Sendable {
+    /// `turn:` and `turns:` addresses.
+    public var urls: [String]
+    public var secret: String
+
+    public init(urls: [String], secret: String) {
+      self.urls = urls
+      self.secret = secret
+    }
+  }
+
+  private nonisolated let loop: GLibExecutor
+  public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+  private let options: Options
+  private var server: TalkServer
+  private var webServer: WebServer?
+  private var forwarding: ForwardingUnit?
+  private var backend: SignalingBackend?
+  private var timer: LoopTimer?
+  private var sockets: [Int: WebSocket] = [:]
+  private var nextSocket = 0
+  private var chatWaiters: [Int: CheckedContinuation<Void, Never>] = [:]
+  private var nextWaiter = 0
+  /// As of the last look: when it has moved on, the waiters are woken.
+  private var nextMessage = 1
+
+  /// The faults in force.
+  public private(set) var faults = RoomFaults()
+
+  public init(_ options: Options = Options(), conversations: [HostedConversation], on loop: GLibExecutor = .network) {
+    self.options = options
+    self.loop = loop
+    let tokens = HelloTokens()
+    var nextcloud = Nextcloud { tokens.issue(for: $0) }
+    nextcloud.helloTokenKey = tokens.publicKeyPEM
+    for conversation in conversations { nextcloud.conversations[conversation.token] = conversation }
+    let deadlines = SignalingHub.Deadlines(
+      hello: options.deadlines.hello, room: options.deadlines.room, resume: options.deadlines.resume,
+      media: options.deadlines.media)
+    let hub = SignalingHub(deadlines: deadlines) { version, auth in
+      tokens.authenticate(
+        version: version, token: auth["params"]["token"].string, ticket: auth["params"]["ticket"].string,
+        url: auth["url"].string)
+    }
+    server = TalkServer(nextcloud: nextcloud, hub: hub, usesOwnHub: options.externalSignaling == nil)
+  }
+
+  /// Opens the port.
+  /// - Returns: The address of the installation, `http://127.0.0.1:PORT`; a conversation's is `/call/TOKEN` below it.
+  public func start() async throws -> String {
+    var certificate: WebServer.Certificate?
+    if let certificateFile = options.certificateFile, let keyFile = options.keyFile {
+      certificate = .init(certificateFile: certificateFile, keyFile: keyFile)
+    }
+    let webServer = WebServer(certificate: certificate, on: loop) { [weak self] request in
+      await self?.respond(to: request) ?? .drop
+    }
+    let port = try await webServer.listen(address: options.address, port: options.port)
+    self.webServer = webServer
+    let host = options.address.contains(":") ? "[\(options.address)]" : options.address
+    let base = "\(certificate == nil ? "http" : "https")://\(host):\(port)"
+    forwarding = ForwardingUnit(address: options.address, on: loop) { [weak self] event in
+      self?.assumeIsolated { $0.handle(.media(event)) }
+    }
+    pass(faults)
+    timer = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.timeIsUp() } }
+    if let external = options.externalSignaling { backend = SignalingBackend(external, base: base, on: loop) }
+    server.nextcloud.signaling.server = options.externalSignaling?.url ?? base + "/standalone-signaling"
+    server.nextcloud.signaling.stunServers = options.stunServers.map { ["urls": [.string($0)]] }
+    server.nextcloud.signaling.turnServers = options.turnServers.map { turn in
+      let username = "\(time + 86_400):talkroom"
+      let credential = HMAC.sha1(key: turn.secret.utf8, message: username.utf8)
+      return [
+        "urls": .array(turn.urls.map { .string($0) }), "username": .string(username),
+        "credential": .string(Data(credential).base64EncodedString()),
+      ]
+    }
+    return base
+  }
+
+  /// Closes the port, drops every socket and ends all media.
+  public func stop() async {
+    timer?.invalidate()
+    timer = nil
+    wakeChatWaiters()
+    sockets = [:]
+    await webServer?.stop()
+    webServer = nil
+    await backend?.close()
+    backend = nil
+    await forwarding?.close()
+    forwarding = nil
+  }
+
+  // MARK: What a moderator or an admin does
+
+  /// Changes how the room misbehaves, from now on.
+  public func setFaults(_ change: @Sendable (inout RoomFaults) -> Void) {
+    change(&faults)
+    pass(faults)
+  }
+
+  private func pass(_ faults: RoomFaults) { forwarding?.assumeIsolated { $0.setFaults(faults) } }
+
+  /// Changes a conversation's rules while it runs; those who are in it learn what Talk would tell them.
+  public func change(_ token: String, _ change: @Sendable (inout HostedConversation) -> Void) async {
+    await moderate { $0.change(token, time: $1, change) }
+  }
+
+  /// Ends the call for everybody.
+  public func endCall(_ token: String) async { await moderate { nextcloud, _ in nextcloud.endCall(token) } }
+
+  /// Removes the participants of this display name.
+  public func remove(_ name: String, from token: String) async {
+    await moderate { nextcloud, time in
+      nextcloud.participants.filter { $0.token == token && $0.displayName == name }
+        .flatMap { nextcloud.remove($0, time: time) }
+    }
+  }
+
+  /// Deletes a conversation, with everybody still in it.
+  public func delete(_ token: String) async { await moderate { nextcloud, _ in nextcloud.delete(token) } }
+
+  /// Puts the installation into maintenance mode, or out of it.
+  public func setMaintenance(_ isInMaintenance: Bool) { server.nextcloud.isInMaintenance = isInMaintenance }
+
+  /// Tells clients that the installation has no signaling server, or that it has one.
+  public func setInternalSignaling(_ isInternal: Bool) { server.nextcloud.signaling.isInternal = isInternal }
+
+  /// Drops every signaling socket without a close frame, as a network failure would.
+  public func dropSockets() {
+    for socket in sockets.values { socket.abort() }
+  }
+
+  private func moderate(_ change: (inout Nextcloud, _ time: Int) -> [RoomNotification]) async {
+    let time = time
+    await carryOut(server.moderate(time: time, at: .now) { change(&$0, time) })
+  }
+
+  // MARK: What is going on
+
+  /// Who is in the conversation: display names, sorted.
+  public func names(_ token: String) -> [String] {
+    server.nextcloud.participants.filter { $0.token == token }.map(\.displayName).sorted()
+  }
+
+  /// Who is in the call: display names, sorted.
+  public func namesInCall(_ token: String) -> [String] {
+    server.nextcloud.participants.filter { $0.token == token && $0.flags & 1 != 0 }.map(\.displayName).sorted()
+  }
+
+  /// The call flags of the participant of this display name; nil where there is none.
+  public func callFlags(of name: String, in token: String) -> Int? {
+    server.nextcloud.participants.first { $0.token == token && $0.displayName == name }?.flags
+  }
+
+  // MARK: HTTP
+
+  private var time: Int { Int(Date.now.timeIntervalSince1970) }
+
+  private func respond(to request: WebRequest) async -> WebResponse {
+    if faults.replyDelay > .zero { try? await Task.sleep(for: faults.replyDelay) }
+    if faults.droppedRequests.contains(where: { request.path.hasSuffix($0) }) { return .drop }
+    if let status = faults.refusedRequests.first(where: { request.path.hasSuffix($0.key) })?.value {
+      return webResponse(server.nextcloud.failure(status))
+    }
+    if request.path == "/standalone-signaling/spreed" {
+      if let status = faults.refusedHandshake { return .reply(status, text: "{}") }
+      return .webSocket(options: .init(maximumMessageSize: SignalingHub.largestMessage)) { [weak self] socket in
+        await self?.serve(socket)
+      }
+    }
+    if request.path == SignalingBackend.path, let backend {
+      guard let body = backend.verified(request) else { return .reply(403, text: "{}") }
+      return await backendReply(to: body)
+    }
+    var body = JSONValue(parsing: request.body) ?? .null
+    if body == .null, !request.body.isEmpty { body = .object(request.form.mapValues { .string($0) }) }
+    var wanted = Nextcloud.Request(
+      method: request.method, path: request.path, query: request.query, cookies: request.cookies, body: body)
+    var (reply, effects) = server.handle(wanted, time: time, at: .now)
+    await carryOut(effects)
+    if let wait = reply.waitsForChat {
+      await chatGrows(within: wait)
+      wanted.query["timeout"] = "0"
+      (reply, effects) = server.handle(wanted, time: time, at: .now)
+      await carryOut(effects)
+    }
+    return webResponse(reply)
+  }
+
+  private func webResponse(_ reply: Nextcloud.Reply) -> WebResponse {
+    var headers: HTTPHeaders = [:]
+    for (name, value) in reply.headers { headers[name] = value }
+    if let cookie = reply.sessionCookie {
+      headers["Set-Cookie"] = "\(Nextcloud.sessionCookieName)=\(cookie); path=/; HttpOnly; SameSite=Lax"
+    }
+    if let page = reply.page {
+      headers["Content-Type"] = "text/html; charset=utf-8"
+      return .reply(reply.status, headers: headers, text: page)
+    }
+    guard let body = reply.body else { return .reply(reply.status, headers: headers) }
+    return .reply(reply.status, headers: headers, text: body.text)
+  }
+
+  /// What the real signaling server asks of its Nextcloud.
+  private func backendReply(to body: JSONValue) async -> WebResponse {
+    let token = body["room"]["roomid"].string ?? ""
+    let talkSession = body["room"]["sessionid"].string ?? ""
+    guard body["type"].string == "room" else {
+      return webResponse(server.nextcloud.ok(SignalingBackend.answer(to: body)))
+    }
+    if body["room"]["action"].string == "leave" {
+      await moderate { $0.sessionLeft(talkSession, room: token, time: $1) }
+      return webResponse(server.nextcloud.ok(SignalingBackend.answer(to: body)))
+    }
+    let admission = server.nextcloud.admission(token, talkSession: talkSession)
+    return webResponse(server.nextcloud.ok(SignalingBackend.answer(admission, room: token)))
+  }
+
+  private func chatGrows(within wait: Duration) async {
+    nextWaiter += 1
+    let id = nextWaiter
+    let timer = LoopTimer(on: loop) { [weak self] in
+      self?.assumeIsolated { $0.chatWaiters.removeValue(forKey: id)?.resume() }
+    }
+    timer.schedule(at: .now + wait)
+    await withCheckedContinuation { chatWaiters[id] = $0 }
+    timer.invalidate()
+  }
+
+  private func wakeChatWaiters() {
+    let waiters = chatWaiters.values
+    chatWaiters = [:]
+    for waiter in waiters { waiter.resume() }
+  }
+
+  // MARK: Sockets
+
+  private func serve(_ socket: WebSocket) async {
+    nextSocket += 1
+    let id = nextSocket
+    sockets[id] = socket
+    handle(.opened(id))
+    for await event in socket.events {
+      guard case .text(let text) = event else { break }
+      if !isFaulty(text, on: id) { handle(.received(id, text)) }
+    }
+    sockets[id] = nil
+    handle(.closed(id))
+  }
+
+  /// Carries out a fault on a message; true where that is all that happens to it.
+  private func isFaulty(_ text: String, on socket: Int) -> Bool {
+    guard !faults.ignoredMessages.isEmpty || !faults.refusedMessages.isEmpty,
+      let message = JSONValue(parsing: text.utf8), let type = message["type"].string
+    else { return false }
+    let inner = message["message"]["data"]["type"].string ?? type
+    if faults.ignoredMessages.contains(type) || faults.ignoredMessages.contains(inner) { return true }
+    guard let code = faults.refusedMessages[type] ?? faults.refusedMessages[inner] else { return false }
+    let id: JSONValue? = message["id"] == .null ? nil : message["id"]
+    sockets[socket]?.send(SignalingHub.error(code, "Refused on demand.", id: id).text)
+    return true
+  }
+
+  // MARK: Effects
+
+  private func handle(_ event: SignalingHub.Event) {
+    carryOutNow(server.handle(event, time: time, at: .now))
+  }
+
+  private func timeIsUp() { carryOutNow(server.handleTimeout(time: time, at: .now)) }
+
+  /// Carries out effects; those for a real signaling server are waited for, as Nextcloud does before it replies.
+  private func carryOut(_ effects: [TalkServer.Effect]) async {
+    carryOutNow(effects)
+    for case .notify(let notification) in effects { await backend?.deliver(notification) }
+  }
+
+  private func carryOutNow(_ effects: [TalkServer.Effect]) {
+    for effect in effects {
+      switch effect {
+      case .send(let socket, let message): sockets[socket]?.send(message.text)
+      case .close(let socket, .some(let code)): sockets[socket]?.close(code: code)
+      case .close(let socket, nil): sockets[socket]?.abort()
+      case .media(let command): forwarding?.assumeIsolated { $0.carryOut(command) }
+      case .notify: break
+      }
+    }
+    if server.nextcloud.nextMessage != nextMessage {
+      nextMessage = server.nextcloud.nextMessage
+      wakeChatWaiters()
+    }
+    if let deadline = server.deadline { timer?.schedule(at: deadline) } else { timer?.cancel() }
+  }
+}
