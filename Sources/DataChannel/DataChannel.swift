@@ -1,1 +1,0 @@
-// DataChannel: not built yet.

@@ -1,1 +1,0 @@
-// Tests of DataChannel: not built yet.
