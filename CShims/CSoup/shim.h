@@ -1,6 +1,9 @@
 #pragma once
 #include "../CGLib/shim.h"
 #include <libsoup/soup.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 /// A session for one WebSocket: its own resolver of proxies, no time limits but ours (the constructor takes varargs).
 static inline SoupSession *CSoup_session_new(const char *user_agent, GProxyResolver *proxies) {
@@ -64,6 +67,33 @@ static inline void CSoup_on_closed(
     SoupWebsocketConnection *socket, void (*handler)(SoupWebsocketConnection *, gpointer), gpointer data,
     GClosureNotify destroy) {
   g_signal_connect_data(socket, "closed", G_CALLBACK(handler), data, destroy, 0);
+}
+
+/// How many bytes a WebSocket's TCP connection has received so far; 0 when that cannot be told. (The way down to the
+/// socket is casts and properties; glibc's own tcp_info ends before the field, which the kernel has had since 4.1.)
+static inline guint64 CSoup_bytes_received(SoupWebsocketConnection *connection) {
+  GIOStream *stream = g_object_ref(soup_websocket_connection_get_io_stream(connection));
+  while (stream != NULL && !G_IS_SOCKET_CONNECTION(stream)) {
+    GObjectClass *type = G_OBJECT_GET_CLASS(stream);
+    const char *name = g_object_class_find_property(type, "base-iostream")    ? "base-iostream"
+                       : g_object_class_find_property(type, "base-io-stream") ? "base-io-stream"
+                                                                              : NULL;
+    GIOStream *base = NULL;
+    if (name != NULL) g_object_get(stream, name, &base, NULL);
+    g_object_unref(stream);
+    stream = base;
+  }
+  if (stream == NULL) return 0;
+  struct {
+    guint8 bytes[8];
+    guint32 words[24];
+    guint64 pacing_rate, max_pacing_rate, bytes_acked, bytes_received;
+  } info;
+  socklen_t size = sizeof info;
+  int descriptor = g_socket_get_fd(g_socket_connection_get_socket(G_SOCKET_CONNECTION(stream)));
+  gboolean is_known = getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && size >= sizeof info;
+  g_object_unref(stream);
+  return is_known ? info.bytes_received : 0;
 }
 
 /// The question whether a certificate that did not verify shall be taken all the same.

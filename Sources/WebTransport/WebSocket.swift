@@ -48,6 +48,10 @@ public actor WebSocket {
   private var connection: OpaquePointer?
   private var hook: UnsafeMutableRawPointer?
   private var pingTimer: LoopTimer?
+  private var sizeTimer: LoopTimer?
+  /// What the connection may have received by now, at most, if no message is larger than allowed.
+  private var allowance: UInt = 0
+  private var hasReceived = true
   private var silentPings = 0
   private var isClosedByUs = false
   private var failure: String?
@@ -76,6 +80,12 @@ public actor WebSocket {
 
     let wakeup = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.carryOutOrders() } }
     outbox.withLock { $0.wakeup = wakeup }
+
+    let sizeTimer = LoopTimer(on: loop) { [weak self] in
+      self?.assumeIsolated { $0.checkSize(limit: options.maximumMessageSize) }
+    }
+    self.sizeTimer = sizeTimer
+    checkSize(limit: options.maximumMessageSize)
 
     let interval = options.pingInterval.components.seconds
     guard interval > 0 else { return }
@@ -144,6 +154,7 @@ public actor WebSocket {
 
   fileprivate func received(text: String?) {
     silentPings = 0
+    hasReceived = true
     guard let text else { return lose("it sent a binary message") }
     if !events.yield(text: text) { lose("its messages were not read in time") }
   }
@@ -165,6 +176,23 @@ public actor WebSocket {
     } else {
       finish(.lost(reason: "the connection was closed without a closing message"))
     }
+  }
+
+  /// libsoup 3.2 limits a fragment but not how many of them a message has, and tells nothing of them: so, once a second, by
+  /// the bytes that came since the last message.
+  private func checkSize(limit: Int) {
+    guard let connection else { return }
+    let received = UInt(CSoup_bytes_received(connection))
+    if hasReceived {
+      hasReceived = false
+      // The kernel may hold some more already; pongs, TLS and masks come on top.
+      allowance = received + UInt(clamping: limit) / 8 * 9 + (64 << 10)
+    }
+    guard received <= allowance else {
+      return lose("it sent a larger message than the \(limit) bytes that are accepted")
+    }
+    allowance += 64
+    sizeTimer?.schedule(at: .now + .seconds(1))
   }
 
   private func pingWasDue(every interval: Duration) {
@@ -191,6 +219,8 @@ public actor WebSocket {
     self.connection = nil
     pingTimer?.invalidate()
     pingTimer = nil
+    sizeTimer?.invalidate()
+    sizeTimer = nil
     outbox.withLock { outbox in
       outbox.wakeup?.invalidate()
       outbox.wakeup = nil
