@@ -116,7 +116,8 @@ let package = Package(
     tests("TransportTests", ["Transport", "TestSupport"]),
     tests("HTTPClientTests", ["HTTPClient", "WebTransport", "Transport", "GLibLoop", "TestSupport"]),
     tests("WebTransportTests", ["WebTransport", "Transport", "GLibLoop", "TestSupport"]),
-    tests("PeerConnectionTests", ["PeerConnection", "RTP", "SDP", "GLibLoop", "TestSupport"]),
+    tests(
+      "PeerConnectionTests", ["PeerConnection", "RTP", "SDP", "ICE", "DTLSSRTP", "GLibLoop", "TestSupport"]),
     tests(
       "TalkClientTests",
       ["TalkClient", "TalkProtocol", "WebTransport", "Transport", "GLibLoop", logging, "TestSupport"]),

@@ -2,7 +2,7 @@ internal import CNice
 public import GLibLoop
 
 /// Hears from an `ICEAgent`, on the thread of its loop.
-public protocol ICEAgentDelegate: AnyObject, Sendable {
+package protocol ICEAgentDelegate: AnyObject, Sendable {
   /// A datagram that is not ICE's own has come. The memory is the agent's: it may be changed in place, and is good until
   /// the call returns.
   func received(_ datagram: UnsafeMutableBufferPointer<UInt8>)
@@ -11,7 +11,7 @@ public protocol ICEAgentDelegate: AnyObject, Sendable {
   func handle(_ event: ICEEvent)
 }
 
-public enum ICEEvent: Sendable {
+package enum ICEEvent: Sendable {
   /// A `candidate:` line for the peer.
   case localCandidate(String)
   /// No more local candidates will come.
@@ -115,7 +115,7 @@ public actor ICEAgent {
 
   /// Starts to gather candidates; they come as events.
   /// - Parameter delegate: Held weakly.
-  public func start(role: ICERole, delegate: any ICEAgentDelegate) {
+  package func start(role: ICERole, delegate: any ICEAgentDelegate) {
     precondition(phase == .idle, "an ICE agent starts once")
     phase = .searching
     self.delegate = delegate

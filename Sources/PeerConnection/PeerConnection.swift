@@ -1,1 +1,0 @@
-// PeerConnection: not built yet.
