@@ -110,10 +110,12 @@ public actor WebSocket {
   public nonisolated func abort() { place(.abort) }
 
   private nonisolated func place(_ order: Order) {
-    let wakeup = outbox.withLock { outbox in
+    let wakeup: LoopTimer? = outbox.withLock { outbox in
+      // Without one it is over, and an order would keep the socket for nothing.
+      guard let wakeup = outbox.wakeup else { return nil }
       outbox.orders.append(order)
       outbox.keeper = self
-      return outbox.wakeup
+      return wakeup
     }
     wakeup?.wake()
   }

@@ -106,6 +106,21 @@ private func closure(of socket: WebSocket) async -> WebSocketClosure? {
     }
   }
 
+  @Test func `a socket that is over holds nothing, whatever is still asked of it`() async throws {
+    try await withServer(handler: echo) { port in
+      weak var remains: WebSocket?
+      do {
+        let socket = try await WebSocket.connect(to: "ws://127.0.0.1:\(port)/")
+        remains = socket
+        socket.abort()
+        #expect(await closure(of: socket) == .byUs)
+        socket.send("late")
+        socket.close()
+      }
+      try await eventually("the end of the socket") { remains == nil }
+    }
+  }
+
   @Test func `a message over the limit ends the socket`() async throws {
     let (ends, end) = AsyncStream<WebSocketClosure?>.makeStream()
     let handler: WebServer.Handler = { _ in
