@@ -28,7 +28,17 @@ struct Transcript: Sendable {
   var name: String
   var rows: [Row]
 
+  /// Reading takes a while, and several tests want the same one.
+  static let all: Result<[String: Transcript], any Error> = Result {
+    try Dictionary(uniqueKeysWithValues: names.map { ($0, try Transcript(reading: $0)) })
+  }
+
   init(_ name: String) throws {
+    guard let transcript = try Self.all.get()[name] else { throw CocoaError(.fileNoSuchFile) }
+    self = transcript
+  }
+
+  private init(reading name: String) throws {
     self.name = name
     let text = String(decoding: try Fixture.bytes("traces/\(name).jsonl"), as: UTF8.self)
     rows = try text.split(separator: "\n").map { line in

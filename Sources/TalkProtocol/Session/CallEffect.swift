@@ -5,6 +5,7 @@ public enum CallEffect: Hashable, Sendable {
   case request(HTTPRequest)
   /// Open a WebSocket. Answer with `socketOpened` or `socketClosed`, then pass on each text message.
   case openSocket(SocketID, url: String)
+  /// The text may hold tokens: not for logs.
   case send(SocketID, text: String)
   /// Close it; its `socketClosed` is not needed any more.
   case closeSocket(SocketID)
@@ -53,6 +54,32 @@ public struct HTTPRequest: Hashable, Sendable {
   public var body: [UInt8]?
   /// For the whole exchange. Long, because a server may hold an answer back for 25 s after wrong passwords.
   public var timeout: Duration
+}
+
+extension CallEffect: CustomStringConvertible {
+  /// For logs: without passwords, tokens, and what people said.
+  public var description: String {
+    switch self {
+    case .request(let request): "\(request)"
+    case .openSocket(let id, let url): "open \(id) to \(url)"
+    case .send(let id, let text): "send on \(id): \((try? ClientMessage(text: text))?.id ?? "?")"
+    case .closeSocket(let id): "close \(id)"
+    case .createPublisher(let id, _): "create publisher \(id)"
+    case .createSubscriber(let id, let participant, _, _): "create subscriber \(id) of \(participant)"
+    case .applyOffer(let id, _): "apply offer to \(id)"
+    case .applyAnswer(let id, _): "apply answer to \(id)"
+    case .addCandidate(let id, _): "add candidate to \(id)"
+    case .closePeer(let id): "close \(id)"
+    case .sendData(let id, let text): "send on the data channel of \(id): \(text.count) characters"
+    case .muteMicrophone: "mute microphone"
+    case .report(let event): "report \(event)"
+    case .finish(let outcome): "finish \(outcome)"
+    }
+  }
+}
+
+extension HTTPRequest: CustomStringConvertible {
+  public var description: String { "\(id): \(purpose.rawValue) \(method.rawValue) \(url)" }
 }
 
 /// What came back.

@@ -32,7 +32,7 @@ extension CallSession {
 
   /// Ends the session, or tries again later what may then work.
   mutating func stop(_ failure: CallFailure, retryAfter: Duration? = nil, at now: Instant) {
-    if failure.isTransient, hasEnteredRoom {
+    if failure.isTransient, isSettled {
       recover(failure, retryAfter: retryAfter, at: now)
     } else {
       depart(.failed(failure), at: now)
@@ -43,7 +43,7 @@ extension CallSession {
   /// the one in Nextcloud has ended too.
   mutating func recover(_ failure: CallFailure, retryAfter: Duration? = nil, at now: Instant) {
     guard !isLeaving else { return }
-    guard hasEnteredRoom else { return depart(.failed(failure), at: now) }
+    guard isSettled else { return depart(.failed(failure), at: now) }
     let since = interruptedSince ?? now
     interruptedSince = since
     guard now - since < timing.recovery else { return depart(.failed(failure), at: now) }
@@ -55,7 +55,11 @@ extension CallSession {
   }
 
   private mutating func forgetSignaling() {
-    if isConfirmed { isReturning = true }
+    if isConfirmed {
+      isReturning = true
+      hadCompany = roster.hasPeopleInCall
+    }
+    if formerIDs.count < 1000 { formerIDs.formUnion([link.session?.id, conversation?.sessionId].compactMap(\.self)) }
     isConfirmed = false
     hasPosted = false
     enteredAt = nil

@@ -38,7 +38,8 @@ extension CallSession {
 
   mutating func checkServer() {
     enter(.checkingServer)
-    stage = .checkingServer(request(.readCapabilities, .get, address.ocsURL("cloud/capabilities")))
+    stage = .checkingServer(
+      request(.readCapabilities, .get, address.ocsURL("cloud/capabilities"), timeout: .seconds(9)))
   }
 
   private mutating func serverChecked(_ answer: Answer, at now: Instant) {
@@ -141,7 +142,6 @@ extension CallSession {
   /// We are in the room, with everything bound that has to be.
   mutating func roomEntered(at now: Instant) {
     hasEnteredRoom = true
-    interruptedSince = nil
     enteredAt = now
     failures = 0
     unconfirmed = 0
@@ -164,6 +164,8 @@ extension CallSession {
   }
 
   private mutating func wait(_ reason: CallPhase.Wait, until: Instant?, at now: Instant) {
+    isSettled = true
+    interruptedSince = nil
     conversation?.hasCall = false
     stage = .waitingForCall(reason, checkAt: now + timing.callCheck, until: until)
     enter(.waitingForCall(reason))
@@ -180,7 +182,9 @@ extension CallSession {
     if case .success(let reply) = answer, reply.status == 412 { return stop(.lobby, at: now) }
     let peers = callPeers(in: answer) ?? []
     outbox.report(roster.name(from: peers))
-    let isRunning = peers.contains { $0.sessionId != nil && $0.sessionId != conversation?.sessionId }
+    let isRunning = peers.contains { peer in
+      peer.sessionId.map { $0 != conversation?.sessionId && !formerIDs.contains($0) } ?? false
+    }
     if isRunning || roster.hasPeopleInCall {
       enterCall(at: now)
     } else {

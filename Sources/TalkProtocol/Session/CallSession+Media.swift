@@ -8,9 +8,10 @@ extension CallSession {
     rejoins = 0
     unconfirmed = 0
     isReturning = false
+    isSettled = true
+    interruptedSince = nil
     stage = .inCall
     outbox.report(roster.dropStale())
-    hadCompany = roster.hasPeopleInCall
     enter(.inCall)
     permissionsChanged(at: now)
     announceToAll(at: now)
@@ -23,7 +24,9 @@ extension CallSession {
   /// Streams for whom is there now, and nobody else.
   mutating func reconcile(at now: Instant) {
     guard isInCall else { return }
-    subscriptions.reconcile(roster.inCall.lazy.filter(\.mayPublish).map(\.id), at: now, &outbox)
+    // The flags of somebody who mutes may lose audio; the stream stays, and there would be no new offer.
+    let wanted = roster.inCall.filter { $0.mayPublish || subscriptions.contains($0.id) }
+    subscriptions.reconcile(wanted.map(\.id), at: now, &outbox)
     announcer.keep { roster[$0]?.isInCall == true }
     var isNew = false
     for participant in roster.inCall where !participant.isInternal && !participant.isPhone {
@@ -95,11 +98,19 @@ extension CallSession {
   /// A stream had fallen silent and cannot be had again. If none works any more, the media server was restarted, which it
   /// tells nobody: what we send is lost as well, though our connection looks alive.
   mutating func mediaServerSuspected(at now: Instant) {
-    guard publication.isConnected, !subscriptions.hasWorkingPeer, nextRenewal.map({ $0 <= now }) ?? true else {
-      return
-    }
+    if !subscriptions.hasWorkingPeer { renewPublisher(at: now) }
+  }
+
+  /// On suspicion only, and therefore not often.
+  private mutating func renewPublisher(at now: Instant) {
+    guard publication.isConnected, nextRenewal.map({ $0 <= now }) ?? true else { return }
     nextRenewal = now + .seconds(60)
-    publication.ended(at: now, &outbox)
+    publisherEnded(at: now)
+  }
+
+  private mutating func publisherEnded(at now: Instant) {
+    announcer.stop(.channel)
+    publicationChanged(publication.ended(at: now, &outbox), at: now)
   }
 
   // MARK: Events of peer connections
@@ -132,9 +143,8 @@ extension CallSession {
     case .failed(let failure) where failure.kind == .description:
       publication.stop(&outbox)
       publicationChanged(.failed(failure.detail), at: now)
-    case .failed, .closed, .inactive:
-      announcer.stop(.channel)
-      publication.ended(at: now, &outbox)
+    case .failed, .closed: publisherEnded(at: now)
+    case .inactive: renewPublisher(at: now)
     case .dataChannelOpened:
       announcer.begin(.channel, at: now)
       announce(announcer.due(at: now))

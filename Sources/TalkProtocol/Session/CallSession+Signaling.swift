@@ -114,7 +114,9 @@ extension CallSession {
 
   private mutating func received(_ event: SignalingEvent, at now: Instant) {
     switch event {
-    case .joined(let sessions), .changed(let sessions): roster.join(sessions, except: link.session?.id)
+    case .joined(let sessions), .changed(let sessions):
+      roster.join(
+        sessions.filter { $0.sessionid != link.session?.id && !formerIDs.contains($0.sessionid) })
     case .left(let sessions):
       outbox.report(roster.leave(sessions))
       reconcile(at: now)
@@ -142,10 +144,9 @@ extension CallSession {
     guard update.roomid == nil || update.roomid == configuration.address.token, hasEnteredRoom else { return }
     if update.all == true, (update.incall ?? []).isEmpty { return callEndedForAll(at: now) }
     var own: ParticipantsUpdate.User?
-    for user in update.users ?? [] {
+    for user in update.users ?? [] where !formerIDs.contains(user.sessionId) {
       if user.sessionId == link.session?.id { own = user } else { outbox.report(roster.merge(user)) }
     }
-    if roster.hasPeopleInCall, hasPosted { hadCompany = true }
     if let own { ownEntryChanged(own, at: now) }
     reconcile(at: now)
     if case .waitingForCall = stage, roster.hasPeopleInCall { enterCall(at: now) }

@@ -103,9 +103,14 @@ public struct CallSession: Sendable {
   /// We saw ourselves in the call since then. From now on, not being in it is final.
   var isConfirmed = false
   var hasEnteredRoom = false
+  /// We were in the call, or waited for one: from now on a failure that may pass is waited out.
+  var isSettled = false
   /// Whether we were in a call before the connection was lost.
   var isReturning = false
+  /// Whether others were in that call.
   var hadCompany = false
+  /// What we were called in sessions before this one. Their ghosts stay in the lists for a while.
+  var formerIDs: Set<String> = []
   var anyPeerConnected = false
   var enteredAt: Instant?
   var interruptedSince: Instant?

@@ -21,6 +21,6 @@ public struct Participant: Hashable, Sendable {
 
   public var isInCall: Bool { flags.contains(.inCall) }
 
-  /// Whether there is or may be a stream to ask for. The flags of somebody who mutes lose `audio`; the stream stays.
+  /// Whether there is or will be a stream to ask for.
   var mayPublish: Bool { isInCall && !isPhone && !flags.isDisjoint(with: [.audio, .video]) }
 }

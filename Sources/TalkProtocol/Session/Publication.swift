@@ -5,6 +5,8 @@ struct Publication: Sendable {
   private static let candidateLimit = 64
   /// Offers without an answer until the call is left and entered again.
   private static let offerLimit = 3
+  /// In a row: each new attempt interrupts what we receive.
+  private static let failureLimit = 5
 
   private struct Offer {
     var sdp: String
@@ -113,11 +115,16 @@ struct Publication: Sendable {
   }
 
   /// It failed, was closed, or the media server does not acknowledge anything any more.
-  mutating func ended(at now: Instant, _ outbox: inout Outbox) {
-    guard peer != nil else { return }
+  mutating func ended(at now: Instant, _ outbox: inout Outbox) -> Outcome? {
+    guard peer != nil else { return nil }
     stop(&outbox)
+    guard failures < Self.failureLimit else {
+      state = .refused
+      return .failed("the media server was tried \(failures + 1) times")
+    }
     state = .broken(until: now + timing.rung(failures))
     failures += 1
+    return nil
   }
 
   // MARK: What the server says
@@ -174,8 +181,7 @@ struct Publication: Sendable {
       return .needsNewMembership
     case .offered(let id, let sid, var offer) where offer.repeatAt <= now:
       guard offer.count < Self.offerLimit else {
-        ended(at: now, &outbox)
-        return nil
+        return ended(at: now, &outbox)
       }
       offer.count += 1
       offer.repeatAt = now + timing.offerRepeat

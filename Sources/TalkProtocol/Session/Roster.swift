@@ -20,8 +20,8 @@ struct Roster: Sendable {
 
   subscript(id: ParticipantID) -> Participant? { participants[id] }
 
-  mutating func join(_ sessions: [JoinedSession], except own: String?) {
-    for session in sessions where session.sessionid != own {
+  mutating func join(_ sessions: [JoinedSession]) {
+    for session in sessions {
       modify(ParticipantID(session: session.sessionid)) {
         $0.nextcloudSession = session.roomsessionid ?? $0.nextcloudSession
         if let name = session.user?.displayname, !name.isEmpty { $0.name = name }

@@ -113,6 +113,10 @@ struct SignalingLink: Sendable {
     switch state {
     case .opening(id, let greeting, _), .awaitingWelcome(id, let greeting, _),
       .awaitingHello(id, let greeting, _, _, _, _):
+      if case .tls(let detail) = failure, case .new(let settings) = greeting {
+        close(&outbox)
+        return .failed(.tlsFailure(host: settings.server ?? "the signaling server", detail: detail))
+      }
       return handshakeFailed(greeting, failure.map(Self.describe) ?? "it closed the connection", at: now, &outbox)
     case .open(id, let session): return interrupted(session, at: now, &outbox)
     default: return nil

@@ -49,6 +49,8 @@ struct Subscriptions: Sendable {
     }.min()
   }
 
+  func contains(_ id: ParticipantID) -> Bool { subscriptions[id] != nil }
+
   func owner(of peer: PeerID) -> ParticipantID? { owners[peer] }
 
   /// Whether media of anybody can still be expected to flow.
