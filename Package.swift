@@ -78,8 +78,8 @@ let package = Package(
     module(
       "Gateway",
       [
-        "RTP", "Audio", "Playout", "TalkProtocol", "GLibLoop", "OpusCodec", "AudioFiles", "PulseAudioIO",
-        "PeerConnection", "TalkClient", "Transport", logging,
+        "RTP", "SDP", "Audio", "Playout", "TalkProtocol", "GLibLoop", "ICE", "DTLSSRTP", "OpusCodec", "PeerConnection",
+        "TalkClient",
       ]),
     module(
       "TalkRoom",
@@ -90,7 +90,11 @@ let package = Package(
 
     // Roof.
     .executableTarget(
-      name: "talkbridge", dependencies: ["Gateway", "TalkRoom", "Transport", argumentParser, logging],
+      name: "talkbridge",
+      dependencies: [
+        "Audio", "Playout", "TalkProtocol", "GLibLoop", "AudioFiles", "PulseAudioIO", "TalkClient", "Transport",
+        "Gateway", "TalkRoom", argumentParser, logging,
+      ],
       swiftSettings: settings),
 
     // Tests.

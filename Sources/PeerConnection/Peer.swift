@@ -45,6 +45,8 @@ public actor Peer {
   private var transport = (mid: "0", index: 0)
 
   private var selectedPair: ICESelectedPair?
+  /// When media or a report came last that proved to be the other side's; nil before the first.
+  public private(set) var lastArrival: ContinuousClock.Instant?
   private var handshakeDeadline: ContinuousClock.Instant?
   private var earlyDatagrams: [[UInt8]] = []
   private var dtls: DTLSEndpoint?
@@ -375,6 +377,7 @@ public actor Peer {
     }
     var bytes = datagram.mutableSpan
     guard let packet = media?.receiveRTP(&bytes, arrival: now) else { return }
+    lastArrival = now
     configuration.receiver?.received(
       packet.header, payload: datagram.span.extracting(packet.header.payloadRange), audioLevel: packet.audioLevel,
       arrival: now)
@@ -388,6 +391,7 @@ public actor Peer {
     let receiver = configuration.receiver
     var bytes = datagram.mutableSpan
     media?.receiveRTCP(&bytes, arrival: now) { statement in
+      lastArrival = now
       switch statement {
       case .senderInfo(let source, let info): receiver?.receivedSenderReport(info, source: source, arrival: now)
       case .goodbye(let source): emit(.goodbye(source: source))

@@ -49,7 +49,7 @@ public actor EmbeddedRoom {
     public var secret: String
 
     public init(url: String, secret: String) {
-      self.url = url
+      self.url = url.hasSuffix("/") ? String(url.dropLast()) : url
       self.secret = secret
     }
   }

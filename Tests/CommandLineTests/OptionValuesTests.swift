@@ -36,7 +36,7 @@ import Testing
   }
 
   @Test func `every exit code has its own number and a meaning`() {
-    #expect(Set(ExitStatus.allCases.map(\.rawValue)).count == ExitStatus.allCases.count)
-    #expect(Set(ExitStatus.allCases.map(\.meaning)).count == ExitStatus.allCases.count)
+    #expect(Set(ExitCause.allCases.map(\.rawValue)).count == ExitCause.allCases.count)
+    #expect(Set(ExitCause.allCases.map(\.meaning)).count == ExitCause.allCases.count)
   }
 }

@@ -3,7 +3,7 @@ import ArgumentParser
 /// The program's exit codes: one for each thing a user or a script would react to differently.
 ///
 /// They are a promise (README, `--help`): a number never changes its meaning.
-enum ExitStatus: Int32, CaseIterable {
+enum ExitCause: Int32, CaseIterable {
   case success = 0
   case unexpected = 1
   case heardNothing = 3
@@ -22,9 +22,9 @@ enum ExitStatus: Int32, CaseIterable {
   case noICEPath = 22
   case consentRequired = 23
   case encryptedCall = 24
-  case connectionLost = 25
   case removed = 26
   case serverBusy = 27
+  case signalingUnreachable = 28
   case inputUnusable = 30
   case outputUnwritable = 31
   case diskFull = 32
@@ -46,7 +46,7 @@ enum ExitStatus: Int32, CaseIterable {
     case .unknownRoom: "no such conversation, or it is not open to guests"
     case .passwordNeeded: "the conversation wants a password"
     case .banned: "banned from the conversation"
-    case .lobby: "waiting in the lobby is not over"
+    case .lobby: "the lobby is closed to guests"
     case .callForbidden: "not allowed to take part in a call here"
     case .sessionLimit: "the signaling server takes no more sessions"
     case .noSignalingServer: "the installation has no high-performance backend"
@@ -54,9 +54,9 @@ enum ExitStatus: Int32, CaseIterable {
     case .noICEPath: "no network path for the sound"
     case .consentRequired: "the call asks for consent to be recorded"
     case .encryptedCall: "the call is end-to-end encrypted"
-    case .connectionLost: "the connection was lost and could not be restored"
-    case .removed: "removed from the conversation by a moderator"
-    case .serverBusy: "the server is in maintenance or asks to come back later"
+    case .removed: "removed from the call or the conversation"
+    case .serverBusy: "the server failed, is in maintenance or asks to come back later"
+    case .signalingUnreachable: "the signaling server cannot be reached"
     case .inputUnusable: "the input file is missing or is no audio file"
     case .outputUnwritable: "the output file cannot be written"
     case .diskFull: "the disk is full"

@@ -1,0 +1,277 @@
+internal import Audio
+internal import DTLSSRTP
+public import GLibLoop
+internal import OpusCodec
+internal import PeerConnection
+internal import Playout
+public import TalkClient
+internal import TalkProtocol
+
+/// One participation in a call: drives a `CallSession`, moves sound between its peer connections and the audio ends.
+///
+/// It lives on the network loop. Use it once: `run` returns when the call has been left and all files are complete.
+public actor CallGateway {
+  private nonisolated let loop: GLibExecutor
+  public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+  /// What happens, in order; ends with the participation. One reader.
+  public nonisolated let events: AsyncStream<GatewayEvent>
+  private let eventContinuation: AsyncStream<GatewayEvent>.Continuation
+
+  let options: CallOptions
+  private let connection: TalkConnection
+  private var session: CallSession
+  private var timer: LoopTimer?
+  /// Once a second: inactivity and the end by duration.
+  private var housekeeping: LoopTimer?
+
+  let mixes: [OutputMix]
+  var microphone: Microphone?
+  var peers: [PeerID: LivePeer] = [:]
+  var sounds: [ParticipantID: ParticipantSound] = [:]
+  var firstPacket: LoopTimer?
+  private var speechChanged: LoopTimer?
+  /// In order of appearance, for the summary.
+  private var known: [ParticipantID] = []
+  private var participants: [ParticipantID: Participant] = [:]
+  private var certificate: DTLSIdentity?
+  private var closingPeers: [Task<Void, Never>] = []
+
+  private var ends: [Task<Void, Never>] = []
+  private var areEndsStopping = false
+  private var endFailure: (any Error)?
+  private var reason: DepartureReason?
+
+  private var joinedAt: ContinuousClock.Instant?
+  private var firstHeardAt: ContinuousClock.Instant?
+  private var heard: Set<ParticipantID> = []
+  private var hadCompany = false
+
+  private var outcome: CallOutcome?
+  private var finished: CheckedContinuation<CallOutcome, Never>?
+
+  public init(_ options: CallOptions, connection: TalkConnection, on loop: GLibExecutor = .network) {
+    self.options = options
+    self.connection = connection
+    self.loop = loop
+    (events, eventContinuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(10_000))
+    session = CallSession(configuration: options.call, random: SystemRandomNumberGenerator())
+    mixes = options.outputs.map { _ in OutputMix() }
+  }
+
+  // MARK: Running
+
+  /// Takes part until the user leaves, the call ends or nothing can be done any more.
+  /// - Throws: What ended it; files are complete then, too.
+  public func run() async throws(GatewayError) -> CallSummary {
+    do {
+      for end in options.outputs { try await end.output.open() }
+      try await options.input?.open()
+    } catch {
+      eventContinuation.finish()
+      throw .end(error)
+    }
+    if options.call.role == .participant {
+      let timer = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.speechHasChanged() } }
+      speechChanged = timer
+      do { microphone = try Microphone(isMuted: options.call.startsMuted, speechChanged: timer) } catch {
+        throw .library(error)
+      }
+    }
+    timer = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.timeIsUp() } }
+    housekeeping = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.keepHouse() } }
+    firstPacket = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.lookForFirstPackets() } }
+    housekeeping?.schedule(at: .now + .seconds(1))
+    let transport = Task { await connection.run { [weak self] event in await self?.feed(event) } }
+    feed(.start)
+    let outcome = await withCheckedContinuation { continuation in
+      if let outcome = self.outcome { continuation.resume(returning: outcome) } else { finished = continuation }
+    }
+    await stopEnds()
+    transport.cancel()
+    await transport.value
+    let summary = CallSummary(
+      outcome: outcome, reason: reason, participants: known.compactMap { status(of: $0) },
+      rendered: mixes.map { PCM.duration(of: $0.renderedSamples) })
+    for peer in Array(peers.keys) { close(peer) }
+    for task in closingPeers { await task.value }
+    for timer in [timer, housekeeping, firstPacket, speechChanged] { timer?.invalidate() }
+    eventContinuation.finish()
+    if let endFailure { throw .end(endFailure) }
+    if case .failed(let failure) = outcome { throw .call(failure) }
+    return summary
+  }
+
+  /// Leaves in the protocol's order; `run` returns soon after. Harmless when it is leaving already.
+  public func leave() { leave(.requested) }
+
+  private func leave(_ reason: DepartureReason) {
+    guard self.reason == nil, outcome == nil else { return }
+    self.reason = reason
+    eventContinuation.yield(.leaving(reason))
+    feed(.leave)
+  }
+
+  /// Turns our microphone off or on.
+  public func setMuted(_ isMuted: Bool) {
+    microphone?.isMuted = isMuted
+    feed(.setMuted(isMuted))
+  }
+
+  /// How things stand. Levels are those since the last call.
+  public func status() -> GatewayStatus {
+    GatewayStatus(
+      phase: session.phase, participants: session.participants.map { status(of: $0) },
+      rendered: mixes.map { PCM.duration(of: $0.renderedSamples) }, inputLevel: microphone?.takeLevel(),
+      isMuted: microphone?.isMuted ?? true)
+  }
+
+  private func status(of id: ParticipantID) -> ParticipantStatus? { participants[id].map { status(of: $0) } }
+
+  private func status(of participant: Participant) -> ParticipantStatus {
+    let sound = sounds[participant.id]
+    return ParticipantStatus(
+      participant: participant,
+      isConnected: peers.values.contains { $0.participant == participant.id && $0.isConnected },
+      packetsReceived: sound?.packets ?? 0, sound: sound?.feeds.first?.audibleDuration ?? .zero,
+      level: sound?.feeds.first?.takeLevel() ?? .silence,
+      playout: sound?.feeds.first?.statistics)
+  }
+
+  // MARK: Events and effects
+
+  func feed(_ event: CallSession.Event) {
+    perform(session.handle(event, at: .now))
+  }
+
+  private func timeIsUp() { perform(session.handleTimeout(.now)) }
+
+  private func perform(_ effects: [CallEffect]) {
+    for effect in effects {
+      switch effect {
+      case .request, .openSocket, .send, .closeSocket: connection.perform(effect)
+      case .createPublisher(let id, let servers): createPublisher(id, servers)
+      case .createSubscriber(let id, let participant, let offer, let servers):
+        createSubscriber(id, participant, offer: offer, servers)
+      case .applyOffer(let id, let sdp): apply(offer: sdp, to: id)
+      case .applyAnswer(let id, let sdp): apply(answer: sdp, to: id)
+      case .addCandidate(let id, let candidate): add(candidate, to: id)
+      case .closePeer(let id): close(id)
+      case .sendData(let id, let text): sendData(text, on: id)
+      case .muteMicrophone: microphone?.isMuted = true
+      case .report(let event): report(event)
+      case .finish(let outcome): finish(outcome)
+      }
+    }
+    if let deadline = session.deadline { timer?.schedule(at: deadline) } else { timer?.cancel() }
+  }
+
+  private func finish(_ outcome: CallOutcome) {
+    self.outcome = outcome
+    finished?.resume(returning: outcome)
+    finished = nil
+  }
+
+  private func report(_ event: CallEvent) {
+    switch event {
+    case .phase(.inCall): entered()
+    case .participantJoined(let participant):
+      participants[participant.id] = participant
+      if !known.contains(participant.id) { known.append(participant.id) }
+    case .participantLeft(let participant):
+      participants[participant.id] = participant
+      silence(participant.id)
+    case .participantRenamed(let id, let name): participants[id]?.name = name
+    case .participantMuted(let id, let isMuted): participants[id]?.isMuted = isMuted
+    default: break
+    }
+    eventContinuation.yield(.call(event))
+    if session.participantCount > 0 {
+      hadCompany = true
+    } else if hadCompany, options.leavesWhenEmpty, case .participantLeft = event {
+      leave(.everybodyLeft)
+    }
+  }
+
+  // MARK: The audio ends
+
+  /// We are in the call: from here on is played and recorded. After a reconnect the ends run already.
+  private func entered() {
+    guard joinedAt == nil else { return }
+    joinedAt = .now
+    for (end, mix) in zip(options.outputs, mixes) {
+      ends.append(
+        Task {
+          do {
+            try await end.output.run(mix)
+            endStopped(nil)
+          } catch { endStopped(error) }
+        })
+    }
+    if let input = options.input, let microphone {
+      ends.append(
+        Task {
+          do {
+            try await input.run { microphone.push($0) }
+            endStopped(nil)
+          } catch { endStopped(error) }
+        })
+    }
+    eventContinuation.yield(.started)
+  }
+
+  private func endStopped(_ failure: (any Error)?) {
+    guard !areEndsStopping else {
+      // A file that cannot be completed is a failure even when it is found at the very end.
+      if let failure, !(failure is CancellationError) { endFailure = endFailure ?? failure }
+      return
+    }
+    endFailure = endFailure ?? failure
+    leave(failure == nil ? .readerGone : .endFailed)
+  }
+
+  private func stopEnds() async {
+    areEndsStopping = true
+    for end in ends { end.cancel() }
+    for end in ends { await end.value }
+  }
+
+  // MARK: Once in a while
+
+  private func keepHouse() {
+    let now = ContinuousClock.now
+    housekeeping?.schedule(at: now + .milliseconds(500))
+    for (id, peer) in peers { if let event = peer.activityChange(at: now) { feed(.peer(id, event)) } }
+    if let duration = options.duration, let start = firstHeardAt ?? joinedAt, now - start >= duration {
+      leave(.durationReached)
+    }
+  }
+
+  private func lookForFirstPackets() {
+    for (id, sound) in sounds where sound.packets > 0 && heard.insert(id).inserted {
+      firstHeardAt = firstHeardAt ?? .now
+      eventContinuation.yield(.heard(id))
+    }
+  }
+
+  private func speechHasChanged() {
+    guard let microphone else { return }
+    feed(.setSpeaking(microphone.isSpeaking))
+  }
+
+  /// Somebody left: its sound is no longer mixed. What was received of it stays for the summary.
+  private func silence(_ id: ParticipantID) {
+    guard let sound = sounds[id] else { return }
+    for (mix, feed) in zip(mixes, sound.feeds) { mix.remove(feed) }
+  }
+
+  /// Our certificate, one for all peer connections of the call.
+  func identity() throws(DTLSError) -> DTLSIdentity {
+    if let certificate { return certificate }
+    let made = try DTLSIdentity()
+    certificate = made
+    return made
+  }
+
+  func keepUntilClosed(_ task: Task<Void, Never>) { closingPeers.append(task) }
+}

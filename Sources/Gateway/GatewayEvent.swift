@@ -1,0 +1,67 @@
+public import Audio
+public import Playout
+public import TalkProtocol
+
+/// What a gateway reports as it happens.
+public enum GatewayEvent: Sendable {
+  case call(CallEvent)
+  /// The outputs run: what is heard from now on is played and recorded.
+  case started
+  /// The first packet of this participant has come.
+  case heard(ParticipantID)
+  case leaving(DepartureReason)
+}
+
+/// Why a gateway leaves the call by itself or on request.
+public enum DepartureReason: Hashable, Sendable {
+  case requested
+  case durationReached
+  case everybodyLeft
+  /// Nobody reads what an output gives.
+  case readerGone
+  case endFailed
+}
+
+/// A participant as it is now, for displays and summaries.
+public struct ParticipantStatus: Sendable {
+  public var participant: Participant
+  /// Whether media of it can arrive.
+  public var isConnected: Bool
+  /// Packets unprotected so far.
+  public var packetsReceived: Int
+  /// How long it was louder than −60 dBFS on the first output.
+  public var sound: Duration
+  /// Since it was asked for last, on the first output.
+  public var level: LevelMeter.Level
+  /// Of the first output; nil where there is none.
+  public var playout: PlayoutStatistics?
+}
+
+/// A gateway as it is now.
+public struct GatewayStatus: Sendable {
+  public var phase: CallPhase
+  public var participants: [ParticipantStatus]
+  /// How much sound the outputs have taken, per output.
+  public var rendered: [Duration]
+  /// Of our own input, since it was asked for last.
+  public var inputLevel: LevelMeter.Level?
+  public var isMuted: Bool
+}
+
+/// How a participation went.
+public struct CallSummary: Sendable {
+  public var outcome: CallOutcome
+  public var reason: DepartureReason?
+  /// Everybody of whom a peer connection was made, those that have left included, in order of appearance.
+  public var participants: [ParticipantStatus]
+  public var rendered: [Duration]
+}
+
+/// Why a gateway could not do its work.
+public enum GatewayError: Error {
+  case call(CallFailure)
+  /// An input or output cannot be used or failed on the way; the error is the end's own.
+  case end(any Error)
+  /// A library refused to start.
+  case library(any Error)
+}

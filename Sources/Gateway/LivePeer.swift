@@ -1,0 +1,41 @@
+internal import PeerConnection
+internal import TalkProtocol
+
+/// A peer connection of the call, and what its driver remembers of it. Confined to the gateway.
+final class LivePeer {
+  /// A living connection brings RTP or at least a report each second; a muted browser may be silent for longer, which the
+  /// session tells apart.
+  private static let patience = Duration.seconds(5)
+
+  let peer: Peer
+  /// Whose sound it carries; nil for our own.
+  let participant: ParticipantID?
+  private let sound: ParticipantSound?
+  private(set) var connectedAt: ContinuousClock.Instant?
+  /// When inactivity was told last; nil while there is none.
+  private var inactivityTold: ContinuousClock.Instant?
+
+  init(_ peer: Peer, participant: ParticipantID?, sound: ParticipantSound?) {
+    self.peer = peer
+    self.participant = participant
+    self.sound = sound
+  }
+
+  var isConnected: Bool { connectedAt != nil }
+
+  func connected(at now: ContinuousClock.Instant) { connectedAt = now }
+
+  /// `inactive` when nothing has come for a while, again and again while that lasts; `active` when it is over.
+  func activityChange(at now: ContinuousClock.Instant) -> TalkProtocol.PeerEvent? {
+    guard let connectedAt else { return nil }
+    let heardOf = sound?.lastArrival ?? peer.assumeIsolated { $0.lastArrival } ?? connectedAt
+    if now - max(heardOf, connectedAt) < Self.patience {
+      guard inactivityTold != nil else { return nil }
+      inactivityTold = nil
+      return .active
+    }
+    guard inactivityTold.map({ now - $0 >= Self.patience }) ?? true else { return nil }
+    inactivityTold = now
+    return .inactive
+  }
+}

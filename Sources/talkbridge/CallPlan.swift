@@ -1,0 +1,160 @@
+import Audio
+import AudioFiles
+import Foundation
+import GLibLoop
+import Gateway
+import Glibc
+import Logging
+import Playout
+import PulseAudioIO
+import TalkClient
+import TalkProtocol
+import Transport
+
+/// What the user asked for, checked and carried out: from the command line to the exit code.
+struct CallPlan: Sendable {
+  var url: String
+  var role: CallSession.Role
+  var name: String
+  var input: AudioEnd
+  var outputs: [AudioEnd]
+  var repeatsInput = false
+  var rings = false
+  var duration: Duration?
+  var leavesWhenEmpty = false
+  var relayOnly = false
+  var iceAddresses: [String] = []
+  var icePorts: PortRange?
+  var caFile: String?
+  var logLevel: Logger.Level = .warning
+  var json = false
+
+  init(
+    arguments: CallArguments, role: CallSession.Role, defaultName: String, input: AudioEnd, outputs: [AudioEnd],
+    repeatsInput: Bool = false, rings: Bool = false
+  ) {
+    url = arguments.url
+    self.role = role
+    name = arguments.name ?? defaultName
+    self.input = input
+    self.outputs = outputs
+    self.repeatsInput = repeatsInput
+    self.rings = rings
+    duration = arguments.duration?.duration
+    leavesWhenEmpty = arguments.untilEmpty
+    relayOnly = arguments.relayOnly
+    iceAddresses = arguments.iceAddress
+    icePorts = arguments.icePorts
+    caFile = arguments.caFile
+    logLevel = arguments.logLevel
+    json = arguments.json
+  }
+
+  /// A plan with everything left at its default that is not named.
+  init(url: String, role: CallSession.Role, name: String, input: AudioEnd, outputs: [AudioEnd]) {
+    self.url = url
+    self.role = role
+    self.name = name
+    self.input = input
+    self.outputs = outputs
+  }
+
+  /// Runs the whole participation, with display and signals.
+  func run() async -> ExitCause {
+    switch await participation() {
+    case .success: .success
+    case .failure(let failure): failure.status
+    }
+  }
+
+  /// As `run`, and tells how it went. A failure has been shown to the user already.
+  func participation() async -> Result<CallSummary, Failure> {
+    let reporter = Reporter(style: style, carriesSoundOnOutput: outputs.contains(.pipe))
+    do throws(Failure) {
+      return .success(try await participate(reporter))
+    } catch {
+      await reporter.failed(error)
+      return .failure(error)
+    }
+  }
+
+  private var style: Reporter.Style {
+    if json { return .json }
+    return isatty(STDERR_FILENO) == 1 ? .live : .plain
+  }
+
+  private func participate(_ reporter: Reporter) async throws(Failure) -> CallSummary {
+    let address: ConversationAddress
+    do { address = try ConversationAddress(url) } catch {
+      throw Failure(error.description, .notAnAddress, identifier: "not-an-address")
+    }
+    if address.isInsecure {
+      await reporter.warn("\(address.host) is reached over http: everybody on the way can read and change everything")
+    }
+    var logger = Logger(label: "talkbridge") { StreamLogHandler.standardError(label: $0) }
+    logger.logLevel = logLevel
+    let gateway = CallGateway(
+      try options(address, reporter), connection: try connection(to: address, logger: logger))
+    let signals = [SIGINT, SIGTERM, SIGHUP].map { signal in
+      SignalWatch(signal, on: .network) { reporter.interrupted(gateway) }
+    }
+    defer { withExtendedLifetime(signals) {} }
+    let following = Task { await reporter.follow(gateway) }
+    let result: Result<CallSummary, GatewayError>
+    do { result = .success(try await gateway.run()) } catch { result = .failure(error) }
+    await following.value
+    switch result {
+    case .success(let summary):
+      await reporter.finished(summary)
+      return summary
+    case .failure(let error): throw Failure(error)
+    }
+  }
+
+  private func options(_ address: ConversationAddress, _ reporter: Reporter) throws(Failure) -> CallOptions {
+    var call = CallSession.Configuration(address: address, role: role, displayName: name)
+    call.ringsOthers = rings
+    var options = CallOptions(call: call)
+    for output in outputs {
+      if let end = outputEnd(output, reporter) { options.outputs.append(end) }
+    }
+    if role == .participant { options.input = inputEnd(reporter) }
+    options.duration = duration
+    options.leavesWhenEmpty = leavesWhenEmpty
+    options.relayOnly = relayOnly
+    options.iceAddresses = iceAddresses
+    options.icePorts = icePorts.map { $0.low...$0.high }
+    options.caFile = caFile
+    return options
+  }
+
+  /// Speakers and pipes are heard now and want little delay; a file wants every packet.
+  private func outputEnd(_ end: AudioEnd, _ reporter: Reporter) -> OutputEnd? {
+    switch end {
+    case .pulse(let name):
+      OutputEnd(PulseOutput(sink: name) { event in reporter.device("output", event) }, playout: .lowDelay)
+    case .pipe: OutputEnd(PipeOutput(), playout: .patient)
+    case .none: nil
+    case .file(let path): OutputEnd(WAVRecorder(path: path), playout: .recording)
+    }
+  }
+
+  private func inputEnd(_ reporter: Reporter) -> any AudioInput {
+    switch input {
+    case .pulse(let name): PulseInput(source: name) { event in reporter.device("input", event) }
+    case .pipe: PipeInput()
+    case .none: GeneratedInput()
+    case .file(let path): FileInput(path: path, repeats: repeatsInput)
+    }
+  }
+
+  private func connection(to address: ConversationAddress, logger: Logger) throws(Failure) -> TalkConnection {
+    let proxies: ProxySettings
+    do { proxies = try ProxySettings(environment: ProcessInfo.processInfo.environment) } catch {
+      throw Failure("\(error)", .usage, identifier: "proxy-unusable")
+    }
+    return TalkConnection(
+      settings: TransportSettings(caFile: caFile, proxies: proxies, userAgent: "talkbridge/\(Version.current)"),
+      logger: logger)
+  }
+}

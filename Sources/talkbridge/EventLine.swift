@@ -1,0 +1,150 @@
+import Audio
+import Foundation
+import Gateway
+import Playout
+import TalkProtocol
+
+/// An event as a line of JSON. The schema is documented in the README and only ever grows.
+struct EventLine {
+  private let members: [String: JSONValue]
+
+  init(_ event: String, _ members: [String: JSONValue] = [:], at time: Date = .now) {
+    self.members = members.merging([
+      "event": .string(event),
+      "time": .string(time.formatted(.iso8601.time(includingFractionalSeconds: true))),
+    ]) { own, _ in own }
+  }
+
+  var text: String { JSONCoding.text(JSONValue.object(members)) }
+
+  /// Nil for what is of no use outside.
+  init?(_ event: GatewayEvent) {
+    switch event {
+    case .started: self.init("started")
+    case .heard(let id): self.init("heard", ["participant": .string(id.session)])
+    case .leaving(let reason): self.init("leaving", ["reason": .string(Self.name(of: reason))])
+    case .call(let event): self.init(event)
+    }
+  }
+
+  private init?(_ event: CallEvent) {
+    func about(_ id: ParticipantID, _ more: [String: JSONValue] = [:]) -> [String: JSONValue] {
+      more.merging(["participant": .string(id.session)]) { own, _ in own }
+    }
+    switch event {
+    case .phase(let phase):
+      self.init("phase", ["phase": .string(phase.identifier), "message": .string(phase.description)])
+    case .conversationJoined(let name):
+      self.init("conversation-joined", ["name": name.map { .string($0) } ?? .null])
+    case .participantJoined(let participant):
+      self.init("participant-joined", about(participant.id, ["name": participant.name.map { .string($0) } ?? .null]))
+    case .participantLeft(let participant): self.init("participant-left", about(participant.id))
+    case .participantRenamed(let id, let name): self.init("participant-renamed", about(id, ["name": .string(name)]))
+    case .participantMuted(let id, let isMuted): self.init("participant-muted", about(id, ["muted": .bool(isMuted)]))
+    case .participantSpeaking(let id, let isSpeaking):
+      self.init("participant-speaking", about(id, ["speaking": .bool(isSpeaking)]))
+    case .participantRaisedHand(let id, let raised):
+      self.init("participant-raised-hand", about(id, ["raised": .bool(raised)]))
+    case .participantReacted(let id, let reaction):
+      self.init("participant-reacted", about(id, ["reaction": .string(reaction)]))
+    case .receiving(let id): self.init("receiving", about(id))
+    case .publishing: self.init("publishing")
+    case .publishingForbidden: self.init("publishing-forbidden")
+    case .publishingFailed(let reason): self.init("publishing-failed", ["message": .string(reason)])
+    case .mutedByModerator: self.init("muted-by-moderator")
+    case .chatChanged: self.init("chat-changed")
+    case .recordingStatus(let status): self.init("recording-status", ["status": .number(Double(status))])
+    }
+  }
+
+  /// Once a second: how everything is.
+  static func statistics(_ status: GatewayStatus) -> EventLine {
+    EventLine(
+      "statistics",
+      [
+        "phase": .string(status.phase.identifier), "muted": .bool(status.isMuted),
+        "renderedSeconds": .array(status.rendered.map { .number($0.inSeconds) }),
+        "inputLevel": level(status.inputLevel), "participants": .array(status.participants.map { participant($0) }),
+      ])
+  }
+
+  static func finished(_ summary: CallSummary) -> EventLine {
+    let outcome =
+      switch summary.outcome {
+      case .left: "left"
+      case .callEnded: "call-ended"
+      case .failed: "failed"
+      }
+    return EventLine(
+      "finished",
+      [
+        "outcome": .string(outcome), "reason": summary.reason.map { .string(name(of: $0)) } ?? .null, "exitCode": 0,
+        "renderedSeconds": .array(summary.rendered.map { .number($0.inSeconds) }),
+        "participants": .array(summary.participants.map { participant($0) }),
+      ])
+  }
+
+  /// Counters have the names of W3C webrtc-stats; times are in seconds, levels in dBFS.
+  private static func participant(_ status: ParticipantStatus) -> JSONValue {
+    var members: [String: JSONValue] = [
+      "participant": .string(status.participant.id.session),
+      "name": status.participant.name.map { .string($0) } ?? .null, "connected": .bool(status.isConnected),
+      "packetsReceived": .number(Double(status.packetsReceived)), "level": level(status.level),
+    ]
+    if let playout = status.playout {
+      let counters: [(String, Int)] = [
+        ("packetsLost", playout.packetsLost), ("packetsDiscarded", playout.packetsDiscarded),
+        ("fecPacketsUsed", playout.fecPacketsUsed), ("totalSamplesReceived", playout.totalSamplesReceived),
+        ("concealedSamples", playout.concealedSamples), ("silentConcealedSamples", playout.silentConcealedSamples),
+        ("concealmentEvents", playout.concealmentEvents),
+        ("insertedSamplesForDeceleration", playout.insertedSamplesForDeceleration),
+        ("removedSamplesForAcceleration", playout.removedSamplesForAcceleration),
+        ("jitterBufferEmittedCount", playout.jitterBufferEmittedCount),
+      ]
+      for (name, value) in counters { members[name] = .number(Double(value)) }
+      members["jitterBufferDelay"] = .number(playout.jitterBufferDelay.inSeconds)
+      members["jitterBufferTargetDelay"] = .number(playout.jitterBufferTargetDelay.inSeconds)
+    }
+    return .object(members)
+  }
+
+  private static func level(_ level: LevelMeter.Level?) -> JSONValue {
+    guard let level, level.rms.isFinite else { return .null }
+    return .number(Double((level.rms * 10).rounded() / 10))
+  }
+
+  private static func name(of reason: DepartureReason) -> String {
+    switch reason {
+    case .requested: "requested"
+    case .durationReached: "duration-reached"
+    case .everybodyLeft: "everybody-left"
+    case .readerGone: "reader-gone"
+    case .endFailed: "end-failed"
+    }
+  }
+}
+
+extension CallPhase {
+  /// A short name that never changes, for programs.
+  fileprivate var identifier: String {
+    switch self {
+    case .idle: "idle"
+    case .checkingServer: "checking-server"
+    case .joiningConversation: "joining-conversation"
+    case .connectingSignaling: "connecting-signaling"
+    case .waitingForCall(.nobodyInCall): "waiting-for-call"
+    case .waitingForCall(.mayNotStartCall): "waiting-for-start"
+    case .enteringCall: "entering-call"
+    case .inCall: "in-call"
+    case .reconnecting: "reconnecting"
+    case .leaving: "leaving"
+    case .finished: "finished"
+    }
+  }
+}
+
+extension Duration {
+  fileprivate var inSeconds: Double {
+    Double(components.seconds) + Double(components.attoseconds) / 1e18
+  }
+}
