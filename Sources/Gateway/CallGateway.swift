@@ -22,8 +22,9 @@ public actor CallGateway {
   private let connection: TalkConnection
   private var session: CallSession
   private var timer: LoopTimer?
-  /// Once a second: inactivity and the end by duration.
+  /// Inactivity, reported loss, and the end by duration.
   private var housekeeping: LoopTimer?
+  private static let housekeepingInterval = Duration.milliseconds(500)
 
   let mixes: [OutputMix]
   var microphone: Microphone?
@@ -31,9 +32,12 @@ public actor CallGateway {
   var sounds: [ParticipantID: ParticipantSound] = [:]
   var firstPacket: LoopTimer?
   private var speechChanged: LoopTimer?
-  /// In order of appearance, for the summary.
+  /// Those who are or were in the call, in order of appearance; of those who left, how it went with them.
   private var known: [ParticipantID] = []
   private var participants: [ParticipantID: Participant] = [:]
+  private var departed: [ParticipantID: ParticipantStatus] = [:]
+  /// In a call that people enter and leave for days, the first of them are forgotten.
+  private static let mostKnown = 1000
   private var certificate: DTLSIdentity?
   private var closingPeers: [Task<Void, Never>] = []
 
@@ -81,7 +85,7 @@ public actor CallGateway {
     timer = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.timeIsUp() } }
     housekeeping = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.keepHouse() } }
     firstPacket = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.lookForFirstPackets() } }
-    housekeeping?.schedule(at: .now + .seconds(1))
+    housekeeping?.schedule(at: .now + Self.housekeepingInterval)
     let transport = Task { await connection.run { [weak self] event in await self?.feed(event) } }
     feed(.start)
     let outcome = await withCheckedContinuation { continuation in
@@ -91,7 +95,7 @@ public actor CallGateway {
     transport.cancel()
     await transport.value
     let summary = CallSummary(
-      outcome: outcome, reason: reason, participants: known.compactMap { status(of: $0) },
+      outcome: outcome, reason: reason, participants: known.compactMap { departed[$0] ?? status(of: $0) },
       rendered: mixes.map { PCM.duration(of: $0.renderedSamples) })
     for peer in Array(peers.keys) { close(peer) }
     for task in closingPeers { await task.value }
@@ -176,11 +180,9 @@ public actor CallGateway {
     switch event {
     case .phase(.inCall): entered()
     case .participantJoined(let participant):
-      participants[participant.id] = participant
-      if !known.contains(participant.id) { known.append(participant.id) }
+      appeared(participant)
     case .participantLeft(let participant):
-      participants[participant.id] = participant
-      silence(participant.id)
+      disappeared(participant)
     case .participantRenamed(let id, let name): participants[id]?.name = name
     case .participantMuted(let id, let isMuted): participants[id]?.isMuted = isMuted
     default: break
@@ -240,8 +242,11 @@ public actor CallGateway {
 
   private func keepHouse() {
     let now = ContinuousClock.now
-    housekeeping?.schedule(at: now + .milliseconds(500))
-    for (id, peer) in peers { if let event = peer.activityChange(at: now) { feed(.peer(id, event)) } }
+    housekeeping?.schedule(at: now + Self.housekeepingInterval)
+    for (id, peer) in peers {
+      if let event = peer.activityChange(at: now) { feed(.peer(id, event)) }
+      if peer.participant == nil, let loss = peer.reportedLoss { microphone?.expectLoss(loss) }
+    }
     if let duration = options.duration, let start = firstHeardAt ?? joinedAt, now - start >= duration {
       leave(.durationReached)
     }
@@ -259,9 +264,23 @@ public actor CallGateway {
     feed(.setSpeaking(microphone.isSpeaking))
   }
 
-  /// Somebody left: its sound is no longer mixed. What was received of it stays for the summary.
-  private func silence(_ id: ParticipantID) {
-    guard let sound = sounds[id] else { return }
+  // MARK: Who is there
+
+  private func appeared(_ participant: Participant) {
+    participants[participant.id] = participant
+    departed[participant.id] = nil
+    guard !known.contains(participant.id) else { return }
+    known.append(participant.id)
+    if known.count > Self.mostKnown { departed[known.removeFirst()] = nil }
+  }
+
+  /// Its sound is no longer mixed, and its buffers are given back.
+  private func disappeared(_ participant: Participant) {
+    participants[participant.id] = participant
+    if known.contains(participant.id) { departed[participant.id] = status(of: participant) }
+    participants[participant.id] = nil
+    guard let sound = sounds.removeValue(forKey: participant.id) else { return }
+    heard.remove(participant.id)
     for (mix, feed) in zip(mixes, sound.feeds) { mix.remove(feed) }
   }
 

@@ -23,6 +23,9 @@ final class LivePeer {
 
   var isConnected: Bool { connectedAt != nil }
 
+  /// The share of our packets that the media server missed lately, 0 to 1; nil before its first report.
+  var reportedLoss: Double? { peer.assumeIsolated { $0.statistics().outbound?.fractionLost } }
+
   func connected(at now: ContinuousClock.Instant) { connectedAt = now }
 
   /// `inactive` when nothing has come for a while, again and again while that lasts; `active` when it is over.

@@ -13,9 +13,14 @@ final class Microphone: Sendable {
     var packet = [UInt8](repeating: 0, count: OpusEncoder.maximumPacketSize)
     var peer: Peer?
     var isMuted: Bool
+    var expectedLoss = Microphone.leastExpectedLoss
     var meter = LevelMeter()
     var speech = SpeechActivity()
   }
+
+  /// In percent.
+  private static let leastExpectedLoss = OpusEncoder.Configuration().expectedLoss
+  private static let highestExpectedLoss = 30
 
   private let sending: Locked<Sending>
   private let silence = [Float](repeating: 0, count: PCM.blockSize)
@@ -54,6 +59,19 @@ final class Microphone: Sendable {
       return changed
     }
     if changed { speechChanged.wake() }
+  }
+
+  /// Makes the stream sturdier where others miss packets of it: the encoder puts more into its copies of the packets
+  /// before. A few percent are always expected, for listeners have losses of their own that nobody reports to us.
+  func expectLoss(_ share: Double) {
+    let percent = min(Self.highestExpectedLoss, max(Self.leastExpectedLoss, Int((share * 100).rounded(.up))))
+    sending.withLock { sending in
+      // Quick up, gentle down: one clean second does not make a network clean.
+      let next = percent >= sending.expectedLoss ? percent : sending.expectedLoss - 1
+      guard next != sending.expectedLoss else { return }
+      sending.expectedLoss = next
+      sending.encoder.setExpectedLoss(next)
+    }
   }
 
   /// Sends to `peer` from now on; nil: nowhere.
