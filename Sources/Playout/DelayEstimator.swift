@@ -64,6 +64,7 @@ struct DelayEstimator {
   /// Starts anew.
   mutating func forget() {
     count = 0
+    choice = 0
     rebuild()
   }
 
@@ -117,17 +118,21 @@ struct DelayEstimator {
     rebuild()
   }
 
+  /// What a better choice must save, so that the choice does not follow every packet: 5 ms.
+  private static let hysteresis = 240
+
   private mutating func choose() {
     fastest = origin + lowest * Self.bucketSize
     var late = 0
-    var best = Int.max
+    var best = (cost: Int.max, choice: 0)
+    var currentCost = Int.max
     for bucket in stride(from: highest, through: lowest, by: -1) {
-      let cost = (bucket - lowest) * Self.bucketSize + late * 100 * lossCost / count
-      if cost < best {
-        best = cost
-        choice = origin + (bucket + 1) * Self.bucketSize
-      }
+      let edge = origin + (bucket + 1) * Self.bucketSize
+      if choice >= edge, currentCost == .max { currentCost = choice - fastest + late * 100 * lossCost / count }
+      let cost = edge - fastest + late * 100 * lossCost / count
+      if cost < best.cost { best = (cost, edge) }
       late += Int(buckets[bucket])
     }
+    if currentCost == .max || best.cost < currentCost - Self.hysteresis { choice = best.choice }
   }
 }

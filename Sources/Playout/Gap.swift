@@ -4,6 +4,8 @@ struct Gap {
   var length = 0
   /// Those of them that were silence.
   var silent = 0
+  /// Whether packets are missing in it, also if they were restored.
+  var hasLoss = false
   /// Whether the sender announced that nothing would come: what is made up is the background, and no concealment.
   var isAnnounced = false
 

@@ -21,20 +21,24 @@ extension PlayoutBuffer where Decoder: ~Copyable {
 
   /// Makes one cut, if the delay is not what it should be and the sound allows it.
   mutating func adjustDelay(at time: Int) {
-    guard let decoded, gap.length == 0, pace.pulled >= nextCut else { return }
+    guard let decoded, gap.length == 0, overdue == nil, pace.pulled >= nextCut else { return }
     let deviation = pace.delay(of: decoded.position - queue.count) + pace.pullSize - targetDelay(at: time)
+    guard deviation > limits.slackAbove || deviation < -limits.slackBelow else {
+      deviantSince = nil
+      return
+    }
+    let since = deviantSince ?? pace.pulled
+    deviantSince = since
     let wanted: Int
-    if deviation > limits.slackAbove {
+    if deviation > 0 {
       guard pace.pulled >= nextShortening else { return }
       wanted = deviation + limits.slackBelow
       while queue.count < TimeStretcher.reach, decodeNextIfReady(at: time) {}
-    } else if deviation < -limits.slackBelow {
-      wanted = deviation - limits.slackAbove / 2
     } else {
-      return
+      wanted = deviation - limits.slackAbove / 2
     }
-    let size = abs(deviation)
-    guard let cut = stretcher.cut(queue, wanted: wanted, likeness: Self.likeness(for: size)) else {
+    let likeness = Self.likeness(for: deviation, lasting: pace.pulled - since)
+    guard let cut = stretcher.cut(queue, wanted: wanted, likeness: likeness) else {
       nextCut = pace.pulled + PCM.blockSize / 2
       return
     }
@@ -44,16 +48,19 @@ extension PlayoutBuffer where Decoder: ~Copyable {
     } else {
       statistics.insertedSamplesForDeceleration -= cut.lag
     }
-    nextCut = pace.pulled + (size > 1_920 ? 1_920 : 4_800)
+    nextCut = pace.pulled + (abs(deviation) > 1_920 ? 1_920 : 4_800)
   }
 
-  /// The more there is to correct, the less alike the ends of a cut need to be.
-  private static func likeness(for size: Int) -> Float {
-    switch size {
-    case ..<1_920: 0.9
-    case ..<4_800: 0.8
-    case ..<9_600: 0.6
-    default: 0.4
+  /// How alike the ends of a cut in the midst of speech must be; nil while it is better to wait for a pause.
+  ///
+  /// A cut in a pause is never heard, one in a word may be. So a little too much delay is borne for two seconds, too
+  /// little, which endangers packets, for one.
+  private static func likeness(for deviation: Int, lasting: Int) -> Float? {
+    switch abs(deviation) {
+    case ..<1_920: lasting > (deviation > 0 ? 96_000 : 48_000) ? 0.9 : nil
+    case ..<4_800: lasting > 9_600 ? 0.8 : nil
+    case ..<9_600: 0.7
+    default: 0.5
     }
   }
 }

@@ -4,6 +4,8 @@ internal import Audio
 extension PlayoutBuffer where Decoder: ~Copyable {
   /// A difference of positions that is no gap: less than 2.5 ms, the shortest Opus frame.
   private static var negligible: Int { 120 }
+  /// The length of a cross-fade out of concealment: 5 ms.
+  private static var seam: Int { 240 }
 
   /// Appends something to the queue: a packet's sound if its time has come, else silence or something made up.
   ///
@@ -46,7 +48,8 @@ extension PlayoutBuffer where Decoder: ~Copyable {
       store.removeFirst()
       statistics.packetsDiscarded += 1
       if let decoded {
-        settleGap(missing: first.position - decoded.position, lost: first.sequence - decoded.sequence - 1)
+        gap.hasLoss = gap.hasLoss || first.sequence > decoded.sequence + 1
+        settleGap(missing: first.position - decoded.position)
       }
       if !gap.isSilent { queue.fadeOut(over: 240) }
       decoded = (first.position + first.duration, first.sequence)
@@ -65,11 +68,17 @@ extension PlayoutBuffer where Decoder: ~Copyable {
 
   private mutating func playFirst(_ next: PacketStore.Entry, lost: Int, at time: Int) {
     guard let decoded else { return }
-    if lost > 0 {
+    if lost > 0 { gap.hasLoss = true }
+    if gap.hasLoss {
       losses.missed(at: time)
       restoreLate(from: next, at: time)
     }
-    settleGap(missing: next.position - decoded.position, lost: lost)
+    settleGap(missing: next.position - decoded.position)
+    if let surplus = overdueSamples(of: next, after: decoded.position, at: time) {
+      // The concealment goes on for a moment, to fade from.
+      overdue = surplus
+      queue.appendConcealment(Self.seam, by: &decoder)
+    }
     let ahead = queue.count
     if !queue.appendDecoded(next, in: store, by: &decoder) {
       statistics.packetsDiscarded += 1
@@ -78,6 +87,7 @@ extension PlayoutBuffer where Decoder: ~Copyable {
       queue.appendConcealment(next.duration, by: &decoder)
     }
     if gap.isSilent { queue.fadeIn(last: queue.count - ahead, over: 120) }
+    leaveOutOverdue(after: ahead)
     statistics.jitterBufferDelay += PCM.duration(of: max(0, time + ahead - next.arrival)) * next.duration
     statistics.jitterBufferTargetDelay += statistics.targetDelay * next.duration
     statistics.jitterBufferEmittedCount += next.duration
@@ -87,13 +97,37 @@ extension PlayoutBuffer where Decoder: ~Copyable {
     store.removeFirst()
   }
 
+  /// How much of a packet to leave out because its time went by: nothing while the delay may grow or must.
+  private mutating func overdueSamples(of next: PacketStore.Entry, after position: Int, at time: Int) -> Int? {
+    let surplus = gap.length - max(next.position - position, 0)
+    guard surplus > 0, overdue == nil, !gap.isSilent, !gap.isAnnounced, !limits.keepsLateSound,
+      time + queue.count - next.position > targetDelay(at: time) + limits.slackAbove
+    else { return nil }
+    // A packet wholly overdue with nothing behind it: then not this packet is late, but the stream.
+    guard surplus < next.duration || store.count > 1 else { return nil }
+    return surplus
+  }
+
+  /// Removes the overdue part of what was just decoded, behind `ahead` samples of other origin, and closes the seam.
+  private mutating func leaveOutOverdue(after ahead: Int) {
+    guard let overdue else { return }
+    let count = queue.count - ahead
+    if overdue + Self.seam <= count {
+      queue.join(at: ahead, leavingOut: overdue, overlap: Self.seam)
+      self.overdue = nil
+    } else {
+      queue.removeLast(count)
+      self.overdue = max(0, overdue - count)
+    }
+  }
+
   /// Counts what was made up, now that it is known why.
-  private mutating func settleGap(missing: Int, lost: Int) {
+  private mutating func settleGap(missing: Int) {
     guard gap.length > 0, !gap.isAnnounced else { return }
     // Where no packet is missing the sender had paused for as long as its clock says, and only the rest was late.
-    let concealed = lost > 0 ? gap.length : max(0, gap.length - max(missing, 0))
+    let concealed = gap.hasLoss ? gap.length : max(0, gap.length - max(missing, 0))
     guard concealed > 0 else { return }
-    if lost == 0 {
+    if !gap.hasLoss {
       // A packet was later than anybody thought. Before the delay it cost is taken back, see whether more are: 0.5 s.
       nextShortening = pace.pulled + 24_000
     }
@@ -104,10 +138,12 @@ extension PlayoutBuffer where Decoder: ~Copyable {
 
   /// Restores the packet before `next` from the copy that `next` carries.
   private mutating func restore(from next: PacketStore.Entry) -> Bool {
-    guard let decoded, next.duration % 120 == 0 else { return false }
+    guard next.duration % 120 == 0 else { return false }
     guard queue.appendRestored(next.duration, from: next, in: store, by: &decoder) else { return false }
     statistics.fecPacketsUsed += 1
-    self.decoded = (next.position, decoded.sequence)
+    // The packet itself, should it come now, is too late.
+    gap.hasLoss = true
+    self.decoded = (next.position, next.sequence - 1)
     return true
   }
 
@@ -123,6 +159,7 @@ extension PlayoutBuffer where Decoder: ~Copyable {
 
   /// Makes up at most `length` samples: what the decoder would go on with, later silence.
   private mutating func bridge(_ length: Int, needed: Int) {
+    overdue = nil
     guard gap.gain() > 0 else {
       let count = min(length, needed)
       gap.length += count

@@ -24,6 +24,8 @@ public struct PlayoutBuffer<Decoder: PlayoutDecoder & ~Copyable>: ~Copyable {
   var losses = LossHistory()
   /// What was made up since the last packet was played.
   var gap = Gap()
+  /// How much of what comes next is overdue and left out; the queue then ends with a piece to fade from.
+  var overdue: Int?
   /// The position up to which sound was decoded, and the packet it came from; nil until the stream starts.
   var decoded: (position: Int, sequence: Int)?
   /// Samples of the packet played last.
@@ -31,12 +33,15 @@ public struct PlayoutBuffer<Decoder: PlayoutDecoder & ~Copyable>: ~Copyable {
   /// When sound may be cut again, and when it may be shortened, in samples pulled.
   var nextCut = 0
   var nextShortening = 0
+  /// Since when the delay is not what it should be, in samples pulled.
+  var deviantSince: Int?
   private var origin: ContinuousClock.Instant?
 
   /// A configuration in samples.
   struct Limits {
     var minimumDelay, maximumDelay, maximumResumeDelay, initialDelay, slackBelow, slackAbove: Int
     var patience: PlayoutConfiguration.Patience
+    var keepsLateSound: Bool
   }
 
   /// Makes a buffer that decodes with `decoder`.
@@ -50,7 +55,7 @@ public struct PlayoutBuffer<Decoder: PlayoutDecoder & ~Copyable>: ~Copyable {
       maximumResumeDelay: PCM.samples(in: configuration.maximumResumeDelay),
       initialDelay: PCM.samples(in: configuration.initialDelay),
       slackBelow: PCM.samples(in: configuration.slackBelow), slackAbove: PCM.samples(in: configuration.slackAbove),
-      patience: configuration.patience)
+      patience: configuration.patience, keepsLateSound: configuration.keepsLateSound)
   }
 
   /// Takes a packet. Its arrival must be by the clock that `pull` is given.
@@ -95,6 +100,7 @@ public struct PlayoutBuffer<Decoder: PlayoutDecoder & ~Copyable>: ~Copyable {
     queue.fadeOut(over: 240)
     decoded = nil
     gap = Gap()
+    overdue = nil
   }
 
   /// Fills all of `samples` with the sound that is due at `now`; silence where there is none.

@@ -24,6 +24,8 @@ public struct PlayoutConfiguration: Sendable, Equatable {
   public var slackBelow: Duration
   /// How far the delay may rise above its target before sound is compressed.
   public var slackAbove: Duration
+  /// Whether sound that comes too late is played all the same, and the delay grows; else it gives way to what follows.
+  public var keepsLateSound: Bool
   /// How many packets are held at most.
   public var capacity: Int
 
@@ -32,26 +34,27 @@ public struct PlayoutConfiguration: Sendable, Equatable {
     minimumDelay: .zero, maximumDelay: .milliseconds(500), maximumResumeDelay: .milliseconds(100),
     initialDelay: .milliseconds(30),
     lossCost: .milliseconds(20), memory: 300, patience: .whileLosing, slackBelow: .milliseconds(2),
-    slackAbove: .milliseconds(8), capacity: 128)
+    slackAbove: .milliseconds(8), keepsLateSound: false, capacity: 128)
 
   /// For listening: a little later, so that a lost packet's copy is always waited for.
   public static let patient = PlayoutConfiguration(
     minimumDelay: .milliseconds(20), maximumDelay: .seconds(1), maximumResumeDelay: .milliseconds(200),
     initialDelay: .milliseconds(50),
-    lossCost: .milliseconds(60), memory: 500, patience: .always, slackBelow: .milliseconds(5),
-    slackAbove: .milliseconds(10), capacity: 128)
+    lossCost: .milliseconds(20), memory: 500, patience: .always, slackBelow: .milliseconds(5),
+    slackAbove: .milliseconds(10), keepsLateSound: false, capacity: 128)
 
   /// For recording: late packets are waited for, and on a network worth the name sound is never stretched.
   public static let recording = PlayoutConfiguration(
     minimumDelay: .milliseconds(200), maximumDelay: .seconds(1), maximumResumeDelay: .seconds(1),
     initialDelay: .milliseconds(200),
     lossCost: .milliseconds(500), memory: 1_500, patience: .always, slackBelow: .milliseconds(100),
-    slackAbove: .milliseconds(150), capacity: 256)
+    slackAbove: .milliseconds(150), keepsLateSound: true, capacity: 256)
 
   public init(
     minimumDelay: Duration, maximumDelay: Duration, maximumResumeDelay: Duration, initialDelay: Duration,
     lossCost: Duration, memory: Int,
-    patience: Patience, slackBelow: Duration, slackAbove: Duration, capacity: Int
+    patience: Patience, slackBelow: Duration, slackAbove: Duration,
+    keepsLateSound: Bool, capacity: Int
   ) {
     self.minimumDelay = minimumDelay
     self.maximumDelay = maximumDelay
@@ -62,6 +65,7 @@ public struct PlayoutConfiguration: Sendable, Equatable {
     self.patience = patience
     self.slackBelow = slackBelow
     self.slackAbove = slackAbove
+    self.keepsLateSound = keepsLateSound
     self.capacity = capacity
   }
 }

@@ -50,6 +50,26 @@ struct SampleQueue {
     for index in 0..<length { storage[tail - 1 - index] *= Float(index) / Float(length) }
   }
 
+  /// Takes the last `count` samples away again.
+  mutating func removeLast(_ count: Int) {
+    tail -= min(count, self.count)
+  }
+
+  /// Joins what begins after `start` waiting samples to what is before it: leaves out its first `omitted` samples, and
+  /// fades into the rest over the `overlap` samples before it.
+  mutating func join(at start: Int, leavingOut omitted: Int, overlap: Int) {
+    let seam = head + start
+    let overlap = min(overlap, start, tail - seam - omitted)
+    guard overlap > 0 else { return }
+    for index in 0..<overlap {
+      let share = (Float(index) + 0.5) / Float(overlap)
+      let old = storage[seam - overlap + index]
+      storage[seam - overlap + index] = old * (1 - share) + storage[seam + omitted + index] * share
+    }
+    for index in (seam + omitted + overlap)..<tail { storage[index - omitted - overlap] = storage[index] }
+    tail -= omitted + overlap
+  }
+
   /// Leaves out `lag` samples after the next `overlap`, or repeats the last −`lag` played, with a crossfade of `overlap`
   /// samples that begins with the next one.
   mutating func splice(lag: Int, overlap: Int) {

@@ -34,8 +34,8 @@ struct TimeStretcher {
 
   /// How to take out about `wanted` samples at the head of `queue`, or put them in if negative; nil if it would be heard.
   ///
-  /// `likeness` is how alike the two ends of a cut must be, from 0 to 1.
-  mutating func cut(_ queue: borrowing SampleQueue, wanted: Int, likeness: Float) -> Cut? {
+  /// `likeness` is how alike the two ends of a cut must be, from 0 to 1; nil allows cuts in pauses alone.
+  mutating func cut(_ queue: borrowing SampleQueue, wanted: Int, likeness: Float?) -> Cut? {
     let removes = wanted > 0
     let furthest = min(Self.longestLag, abs(wanted))
     let overlap = min(Self.longestOverlap, removes ? queue.count - Self.shortestLag : queue.count)
@@ -46,6 +46,7 @@ struct TimeStretcher {
     if isQuiet(queue, from: removes ? 0 : -longest, count: longest + Self.shortestOverlap) {
       return Cut(lag: removes ? longest : -longest, overlap: Self.shortestOverlap)
     }
+    guard let likeness else { return nil }
     let usable = removes ? min(overlap, queue.count - longest) : overlap
     let lag = similarLag(queue, removes: removes, longest: longest, overlap: usable)
     guard similarity(queue, lag: lag, overlap: usable) >= likeness else { return nil }

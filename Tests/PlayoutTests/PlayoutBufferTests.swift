@@ -131,6 +131,22 @@ import Testing
     #expect(result.statistics.packetsLost <= 2)
   }
 
+  @Test(arguments: [PlayoutConfiguration.lowDelay, .patient])
+  func `stragglers neither raise the delay nor are heard twice`(configuration: PlayoutConfiguration) {
+    let straggle = { (lateness: Double) in
+      Network { index, _ in 0.02 + (index % 100 == 99 ? lateness : 0) }
+    }
+    for lateness in [0.012, 0.025, 0.06, 0.1] {
+      let result = run(straggle(lateness), seconds: 30, configuration)
+      #expect(result.meanDelay(25..<30) < result.meanDelay(1..<1.9) + 30)
+      #expect(result.statistics.concealedSamples <= 20 * 960)
+      // A sound heard twice would show as a step back of its position.
+      let heard = result.samples.filter { $0 > 0 }
+      let steps = zip(heard, heard.dropFirst()).filter { $1 - $0 < -700 * PositionDecoder.scale }
+      #expect(steps.isEmpty)
+    }
+  }
+
   @Test func `a recording of a clean network is the sender's sound bit for bit, as long as the clock says`() {
     let result = run(.jitter(60), seconds: 60, .recording, pullSize: 960)
     let statistics = result.statistics
