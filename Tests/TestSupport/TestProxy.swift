@@ -30,10 +30,13 @@ public final class TestProxy: Sendable {
     guard listener >= 0, isBound else { throw TestProxyError(description: "the proxy has no port: errno \(errno)") }
     self.listener = listener
     port = Int(UInt16(bigEndian: address.sin_port))
-    inThread { [self] in
-      while case let client = accept(listener, nil, nil), client >= 0 { inThread { self.serve(client) } }
+    let accepting = inThread { [self] in
+      while case let client = accept(listener, nil, nil), client >= 0 {
+        pthread_detach(inThread { self.serve(client) })
+      }
       close(listener)
     }
+    pthread_detach(accepting)
   }
 
   /// The targets of the CONNECT requests so far, as `host:port`.
@@ -125,7 +128,7 @@ private final class ThreadBody: Sendable {
   init(_ run: @escaping @Sendable () -> Void) { self.run = run }
 }
 
-@discardableResult
+/// The thread is to be joined or detached.
 private func inThread(_ run: @escaping @Sendable () -> Void) -> pthread_t {
   var thread = pthread_t()
   pthread_create(
