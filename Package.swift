@@ -129,7 +129,7 @@ let package = Package(
     tests(
       "TalkRoomTests",
       [
-        "TalkRoom", "TalkClient", "TalkProtocol", "WebTransport", "HTTPClient", "Transport", "TalkScenarios",
+        "TalkRoom", "TalkClient", "TalkProtocol", "WebTransport", "HTTPClient", "Transport", "GLibLoop", "TalkScenarios",
         "TestSupport",
       ]),
     tests("CommandLineTests", ["talkbridge", "TestSupport"]),

@@ -70,6 +70,7 @@ public actor EmbeddedRoom {
   public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
   private let options: Options
+  private let tokens = HelloTokens()
   private var server: TalkServer
   private var webServer: WebServer?
   private var forwarding: ForwardingUnit?
@@ -88,18 +89,14 @@ public actor EmbeddedRoom {
   public init(_ options: Options = Options(), conversations: [HostedConversation], on loop: GLibExecutor = .network) {
     self.options = options
     self.loop = loop
-    let tokens = HelloTokens()
+    let tokens = tokens
     var nextcloud = Nextcloud { tokens.issue(for: $0) }
     nextcloud.helloTokenKey = tokens.publicKeyPEM
     for conversation in conversations { nextcloud.conversations[conversation.token] = conversation }
     let deadlines = SignalingHub.Deadlines(
       hello: options.deadlines.hello, room: options.deadlines.room, resume: options.deadlines.resume,
       media: options.deadlines.media)
-    let hub = SignalingHub(deadlines: deadlines) { version, auth in
-      tokens.authenticate(
-        version: version, token: auth["params"]["token"].string, ticket: auth["params"]["ticket"].string,
-        url: auth["url"].string)
-    }
+    let hub = SignalingHub(deadlines: deadlines) { tokens.authenticate(version: $0, $1) }
     server = TalkServer(nextcloud: nextcloud, hub: hub, usesOwnHub: options.externalSignaling == nil)
   }
 
@@ -117,6 +114,7 @@ public actor EmbeddedRoom {
     self.webServer = webServer
     let host = options.address.contains(":") ? "[\(options.address)]" : options.address
     let base = "\(certificate == nil ? "http" : "https")://\(host):\(port)"
+    tokens.serve(base)
     forwarding = ForwardingUnit(address: options.address, on: loop) { [weak self] event in
       self?.assumeIsolated { $0.handle(.media(event)) }
     }
@@ -166,14 +164,17 @@ public actor EmbeddedRoom {
   }
 
   /// Ends the call for everybody.
-  public func endCall(_ token: String) async { await moderate { nextcloud, _ in nextcloud.endCall(token) } }
+  public func endCall(_ token: String) async { await moderate { $0.endCall(token, time: $1) } }
 
   /// Removes the participants of this display name.
   public func remove(_ name: String, from token: String) async {
-    await moderate { nextcloud, time in
-      nextcloud.participants.filter { $0.token == token && $0.displayName == name }
-        .flatMap { nextcloud.remove($0, time: time) }
-    }
+    await moderate { nextcloud, _ in nextcloud.evict(token) { $0.displayName == name } }
+  }
+
+  /// Makes the participants of this display name moderators: they may do everything, for instance start a call where
+  /// guests may not.
+  public func promote(_ name: String, in token: String) async {
+    await moderate { nextcloud, _ in nextcloud.promote(token) { $0.displayName == name } }
   }
 
   /// Deletes a conversation, with everybody still in it.
@@ -204,7 +205,7 @@ public actor EmbeddedRoom {
 
   /// Who is in the call: display names, sorted.
   public func namesInCall(_ token: String) -> [String] {
-    server.nextcloud.participants.filter { $0.token == token && $0.flags & 1 != 0 }.map(\.displayName).sorted()
+    server.nextcloud.participants.filter { $0.token == token && $0.isInCall }.map(\.displayName).sorted()
   }
 
   /// The call flags of the participant of this display name; nil where there is none.

@@ -12,6 +12,8 @@ public struct HostedConversation: Sendable, Equatable {
     public static let publishVideo = Permissions(rawValue: 32)
     public static let publishScreen = Permissions(rawValue: 64)
     public static let chat = Permissions(rawValue: 128)
+    /// What moderators have, always.
+    static let moderator: Permissions = [guestDefault, .ignoreLobby]
     /// What guests have where nothing else is said.
     public static let guestDefault: Permissions = [
       .startCall, .joinCall, .publishAudio, .publishVideo, .publishScreen, .chat,
@@ -29,7 +31,10 @@ public struct HostedConversation: Sendable, Equatable {
 
   public var token: String
   public var name: String
+  /// What a guest must know to come in; nil for a conversation without.
   public var password: String?
+  /// Off: guests find no such conversation.
+  public var isPublic = true
   /// Guests wait: call and chat answer 412.
   public var hasLobby = false
   public var isReadOnly = false

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import TalkProtocol
 
 extension Nextcloud {
@@ -10,7 +11,7 @@ extension Nextcloud {
     let lastMessage = chat[conversation.token]?.last
     let room: [String: JSONValue] = [
       "id": 3, "token": .string(conversation.token), "type": 3, "name": name, "displayName": name, "objectType": "",
-      "objectId": "", "participantType": 4, "participantFlags": .int(participant?.flags ?? 0),
+      "objectId": "", "participantType": participant?.type ?? 4, "participantFlags": .int(participant?.flags ?? 0),
       "readOnly": conversation.isReadOnly ? 1 : 0, "hasPassword": .bool(conversation.password != nil),
       "hasCall": .bool(call != nil), "callStartTime": .int(call?.startedAt ?? 0), "callRecording": 0,
       "canStartCall": .bool(permissions.contains(.startCall)), "lastActivity": .int(time), "lastReadMessage": 0,
@@ -37,6 +38,14 @@ extension Nextcloud {
     }
     return .success(
       .init(
-        properties: signalingProperties(conversation), permissions: Set(participant.permissions.signalingNames)))
+        properties: signalingProperties(conversation), permissions: Set(participant.signalingPermissions)))
+  }
+
+  /// A time as PHP writes it.
+  static func date(_ time: Int) -> JSONValue {
+    let style = Date.ISO8601FormatStyle().year().month().day().dateTimeSeparator(.space)
+      .time(includingFractionalSeconds: false)
+    let text = Date(timeIntervalSince1970: Double(time)).formatted(style)
+    return ["date": .string(text + ".000000"), "timezone_type": 3, "timezone": "UTC"]
   }
 }

@@ -34,11 +34,26 @@ struct Nextcloud {
     var displayName: String
     var talkSession: String
     var flags = 0
-    var permissions: HostedConversation.Permissions
+    /// Guests become moderators when one of them makes them so.
+    var isModerator = false
+    var givenPermissions: HostedConversation.Permissions
+
+    var permissions: HostedConversation.Permissions { isModerator ? .moderator : givenPermissions }
+    var isInCall: Bool { flags & 1 != 0 }
+    /// Talk's participant types: guest, guest moderator.
+    var type: JSONValue { isModerator ? 6 : 4 }
+    var signalingPermissions: [String] { permissions.signalingNames + (isModerator ? ["control"] : []) }
   }
 
   struct Call: Equatable {
     var startedAt: Int
+  }
+
+  /// A PHP session that gave a conversation's password in the form of its page.
+  struct Unlocking: Hashable {
+    let phpSession: String
+    let token: String
+    let password: String
   }
 
   static let sessionCookieName = "oc_talkroom"
@@ -63,6 +78,7 @@ struct Nextcloud {
   var helloTokenKey = ""
   /// Signs a `hello` token for a user id (empty for guests).
   let signToken: @Sendable (String) -> String
+  private var unlocked: Set<Unlocking> = []
   private var nextAttendee = 1
   var nextMessage = 1
   private var random: any RandomNumberGenerator & Sendable
@@ -93,7 +109,7 @@ struct Nextcloud {
   ) -> (reply: Reply, notifications: [RoomNotification]) {
     let path = request.path.replacing("/index.php", with: "")
     if path == "/ocs/v2.php/cloud/capabilities" { return (ok(capabilities), []) }
-    if path.hasPrefix("/call/") { return (page(String(path.dropFirst("/call/".count)), request), []) }
+    if path.hasPrefix("/call/") { return (page(String(path.dropFirst("/call/".count)), request, phpSession), []) }
     guard path.hasPrefix(Self.api) else { return (Reply(status: 404, body: nil), []) }
     let parts = path.dropFirst(Self.api.count).split(separator: "/").map(String.init)
     switch (request.method, parts.count, parts.first, parts.dropFirst().first) {
@@ -101,7 +117,7 @@ struct Nextcloud {
       return (settings(request.query["token"] ?? ""), [])
     case ("GET", 3, "v3", "signaling"): return (failure(400), [])
     case ("GET", 3, "v4", "room"):
-      guard let conversation = conversations[parts[2]] else { return (failure(404, data: .null), []) }
+      guard let conversation = publicConversation(parts[2]) else { return (failure(404, data: .null), []) }
       return (ok(room(conversation, participant(phpSession, parts[2]), time: time)), [])
     case ("GET", 4, "v4", "room") where parts[3] == "participants": return (failure(403), [])
     case ("POST", 5, "v4", "room") where parts[3...] == ["participants", "active"]:
@@ -119,11 +135,14 @@ struct Nextcloud {
 
   // MARK: Pages, capabilities, settings
 
-  private func page(_ token: String, _ request: Request) -> Reply {
-    guard let conversation = conversations[token] else {
+  private mutating func page(_ token: String, _ request: Request, _ phpSession: String) -> Reply {
+    guard let conversation = publicConversation(token) else {
       return Reply(status: 303, body: nil, headers: ["Location": "/login?redirect_url=/call/\(token)"])
     }
-    let wantsPassword = conversation.password != nil && request.body["password"].string != conversation.password
+    if let password = conversation.password, request.body["password"].string == password {
+      unlocked.insert(Unlocking(phpSession: phpSession, token: token, password: password))
+    }
+    let wantsPassword = !isUnlocked(conversation, phpSession)
     return Reply(
       status: 200, body: nil,
       page: """
@@ -161,7 +180,7 @@ struct Nextcloud {
   }
 
   private mutating func settings(_ token: String) -> Reply {
-    guard conversations[token] != nil || token.isEmpty else { return failure(404, data: .null) }
+    guard publicConversation(token) != nil || token.isEmpty else { return failure(404, data: .null) }
     let ticket = JSONValue.string(draw(16) + "::" + draw(64))
     return ok([
       "signalingMode": signaling.isInternal ? "internal" : "external", "userId": nil, "hideWarning": true,
@@ -172,7 +191,17 @@ struct Nextcloud {
     ])
   }
 
+  private func isUnlocked(_ conversation: HostedConversation, _ phpSession: String) -> Bool {
+    guard let password = conversation.password else { return true }
+    return unlocked.contains(Unlocking(phpSession: phpSession, token: conversation.token, password: password))
+  }
+
   // MARK: Participants
+
+  /// What guests can see.
+  private func publicConversation(_ token: String) -> HostedConversation? {
+    conversations[token].flatMap { $0.isPublic ? $0 : nil }
+  }
 
   func participant(_ phpSession: String, _ token: String) -> Participant? {
     participants.first { $0.phpSession == phpSession && $0.token == token }
@@ -185,9 +214,9 @@ struct Nextcloud {
   private mutating func join(
     _ token: String, _ request: Request, _ phpSession: String, time: Int
   ) -> (reply: Reply, notifications: [RoomNotification]) {
-    guard let conversation = conversations[token] else { return (failure(404, data: .null), []) }
+    guard let conversation = publicConversation(token) else { return (failure(404, data: .null), []) }
     if conversation.bansGuests { return (failure(403, data: ["error": "ban"]), []) }
-    if let password = conversation.password, request.body["password"].string != password {
+    guard conversation.password == request.body["password"].string || isUnlocked(conversation, phpSession) else {
       return (failure(403, data: ["error": "password"]), [])
     }
     // Talk's session ids are base64 with all its characters: clients must not take them for path segments.
@@ -195,9 +224,9 @@ struct Nextcloud {
     var notifications: [RoomNotification] = []
     var new = Participant(
       phpSession: phpSession, token: token, actorID: draw(40, from: "0123456789abcdef"), attendeeID: nextAttendee,
-      displayName: "", talkSession: talkSession, permissions: conversation.guestPermissions)
+      displayName: "", talkSession: talkSession, givenPermissions: conversation.guestPermissions)
     if let old = participant(phpSession, token) {
-      if request.body["force"].bool == false, old.flags & 1 != 0 {
+      if request.body["force"].bool == false, old.isInCall {
         return (
           failure(
             409, data: ["sessionId": .string(old.talkSession), "inCall": .int(old.flags), "lastPing": .int(time)]), []
@@ -206,7 +235,8 @@ struct Nextcloud {
       notifications = remove(old, time: time)
       new = Participant(
         phpSession: phpSession, token: token, actorID: old.actorID, attendeeID: old.attendeeID,
-        displayName: old.displayName, talkSession: talkSession, permissions: old.permissions)
+        displayName: old.displayName, talkSession: talkSession, isModerator: old.isModerator,
+        givenPermissions: old.givenPermissions)
     } else {
       nextAttendee += 1
     }
@@ -226,7 +256,7 @@ struct Nextcloud {
 
   /// Takes a participant out of the room, and out of the call before.
   mutating func remove(_ participant: Participant, time: Int) -> [RoomNotification] {
-    var notifications = participant.flags & 1 != 0 ? setFlags(0, of: participant, time: time) : []
+    var notifications = participant.isInCall ? setFlags(0, of: participant, time: time) : []
     participants.removeAll { $0.talkSession == participant.talkSession }
     notifications.append(.disinvited(room: participant.token, talkSessions: [participant.talkSession]))
     return notifications
@@ -249,7 +279,7 @@ struct Nextcloud {
       return (failure(404), [])
     }
     if request.method == "GET" {
-      let peers = participants.filter { $0.token == token && $0.flags & 1 != 0 }
+      let peers = participants.filter { $0.token == token && $0.isInCall }
       return (
         ok(
           .array(
@@ -262,7 +292,8 @@ struct Nextcloud {
       )
     }
     if request.method == "DELETE" {
-      guard participant.flags & 1 != 0 else { return (ok(.null), []) }
+      if request.query["all"] == "true", participant.isModerator { return (ok(.null), endCall(token, time: time)) }
+      // Also where it is in no call: then the others are told once more that it is not.
       return (ok(.null), setFlags(0, of: participant, time: time))
     }
     guard ["POST", "PUT"].contains(request.method) else { return (failure(405), []) }
@@ -272,7 +303,7 @@ struct Nextcloud {
     if !participant.permissions.contains(.publishAudio) { flags &= ~2 }
     if !participant.permissions.contains(.publishVideo) { flags &= ~4 }
     if request.method == "PUT" {
-      guard flags & 1 != 0, participant.flags & 1 != 0 else { return (failure(400), []) }
+      guard flags & 1 != 0, participant.isInCall else { return (failure(400), []) }
     } else {
       if conversation.requiresRecordingConsent, request.body["recordingConsent"].bool != true {
         return (failure(400, data: ["error": "consent"]), [])
@@ -286,30 +317,32 @@ struct Nextcloud {
     let token = participant.token
     guard let index = participants.firstIndex(where: { $0.talkSession == participant.talkSession }) else { return [] }
     participants[index].flags = flags
-    let inCall = participants.filter { $0.token == token && $0.flags & 1 != 0 }
+    let inCall = participants.filter { $0.token == token && $0.isInCall }
     var notifications: [RoomNotification] = []
     if flags & 1 != 0, calls[token] == nil {
       calls[token] = Call(startedAt: time)
-      notifications.append(.message(room: token, data: Self.chatHint))
+      notifications.append(say(.callStarted, participant, time: time))
+    } else if flags & 1 != 0, !participant.isInCall {
+      notifications.append(say(.callJoined, participant, time: time))
+    } else if flags & 1 == 0, participant.isInCall {
+      notifications.append(say(.callLeft, participant, time: time))
     }
     notifications.append(
       .inCall(
         room: token, changed: [entry(participants[index], time: time)],
         users: inCall.map { entry($0, time: time) }))
     if inCall.isEmpty, calls.removeValue(forKey: token) != nil {
-      notifications.append(.message(room: token, data: Self.chatHint))
+      notifications.append(say(.callEnded, participant, time: time))
     }
     return notifications
   }
-
-  static let chatHint: JSONValue = ["type": "chat", "chat": ["refresh": true]]
 
   private func entry(_ participant: Participant, time: Int) -> JSONValue {
     [
       "inCall": .int(participant.flags), "lastPing": .int(time), "sessionId": .string(participant.talkSession),
       "nextcloudSessionId": .string(participant.talkSession),
-      "participantPermissions": .int(participant.permissions.rawValue), "participantType": 4, "actorType": "guests",
-      "actorId": .string(participant.actorID),
+      "participantPermissions": .int(participant.permissions.rawValue), "participantType": participant.type,
+      "actorType": "guests", "actorId": .string(participant.actorID),
     ]
   }
 
@@ -318,7 +351,7 @@ struct Nextcloud {
       var members = entry(participant, time: 0).object ?? [:]
       members["nextcloudSessionId"] = nil
       members["displayName"] = .string(participant.displayName)
-      members["permissions"] = .array(participant.permissions.signalingNames.map { .string($0) })
+      members["permissions"] = .array(participant.signalingPermissions.map { .string($0) })
       return .object(members)
     }
     return .participants(
@@ -335,28 +368,51 @@ struct Nextcloud {
     let old = conversation
     change(&conversation)
     conversations[token] = conversation
-    var notifications: [RoomNotification] = []
-    if old.hasLobby != conversation.hasLobby || old.isReadOnly != conversation.isReadOnly {
-      notifications.append(.properties(room: token, signalingProperties(conversation)))
+    var notifications = announcements(old, conversation).map { say($0, nil, in: token, time: time) }
+    // Those who know these properties already are not told again.
+    notifications.append(.properties(room: token, signalingProperties(conversation)))
+    if old.isPublic, !conversation.isPublic {
+      // Talk forgets its guests but does not tell the signaling server: they go on until they ask for something.
+      participants.removeAll { $0.token == token && !$0.isModerator }
     }
     if conversation.hasLobby, !old.hasLobby {
-      for participant in participants where participant.token == token && participant.flags & 1 != 0 {
+      for participant in participants where participant.token == token && participant.isInCall {
         notifications += setFlags(0, of: participant, time: time)
       }
     }
     if old.guestPermissions != conversation.guestPermissions {
       for index in participants.indices where participants[index].token == token {
-        participants[index].permissions = conversation.guestPermissions
+        participants[index].givenPermissions = conversation.guestPermissions
       }
       notifications.append(participantsNotification(token, changed: participants.filter { $0.token == token }))
     }
     return notifications
   }
 
-  mutating func endCall(_ token: String) -> [RoomNotification] {
+  /// Throws participants out. As Talk, it does not say that they left the call: the signaling server sees that they left.
+  mutating func evict(_ token: String, where isMeant: (Participant) -> Bool) -> [RoomNotification] {
+    let evicted = participants.filter { $0.token == token && isMeant($0) }
+    participants.removeAll { participant in evicted.contains { $0.talkSession == participant.talkSession } }
+    if !participants.contains(where: { $0.token == token && $0.isInCall }) { calls[token] = nil }
+    return evicted.isEmpty ? [] : [.disinvited(room: token, talkSessions: evicted.map(\.talkSession))]
+  }
+
+  mutating func endCall(_ token: String, time: Int) -> [RoomNotification] {
     for index in participants.indices where participants[index].token == token { participants[index].flags = 0 }
-    calls[token] = nil
-    return [.inCallForAll(room: token, flags: 0), .message(room: token, data: Self.chatHint)]
+    guard calls.removeValue(forKey: token) != nil else { return [] }
+    return [say(.callEnded, nil, in: token, time: time), .inCallForAll(room: token, flags: 0)]
+  }
+
+  /// Makes participants moderators: they may do everything.
+  mutating func promote(
+    _ token: String, where isMeant: (Participant) -> Bool
+  ) -> [RoomNotification] {
+    var promoted: [Participant] = []
+    for index in participants.indices where participants[index].token == token && isMeant(participants[index]) {
+      participants[index].isModerator = true
+      promoted.append(participants[index])
+    }
+    return promoted.isEmpty ? [] : [participantsNotification(token, changed: promoted)]
   }
 
   mutating func delete(_ token: String) -> [RoomNotification] {
@@ -368,8 +424,10 @@ struct Nextcloud {
 
   func signalingProperties(_ conversation: HostedConversation) -> JSONValue {
     [
-      "name": "Private conversation", "type": 3, "lobby-state": conversation.hasLobby ? 1 : 0, "lobby-timer": nil,
-      "read-only": conversation.isReadOnly ? 1 : 0, "listable": 0, "active-since": nil, "sip-enabled": 0,
+      "name": "Private conversation", "type": conversation.isPublic ? 3 : 2,
+      "lobby-state": conversation.hasLobby ? 1 : 0, "lobby-timer": nil,
+      "read-only": conversation.isReadOnly ? 1 : 0, "listable": 0,
+      "active-since": calls[conversation.token].map { Self.date($0.startedAt) } ?? nil, "sip-enabled": 0,
       "description": "",
     ]
   }

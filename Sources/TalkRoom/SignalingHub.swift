@@ -212,7 +212,7 @@ struct SignalingHub {
       let pending = session.pending
       session.pending = []
       sessions[session.id] = session
-      effects.append(.send(socket, helloReply(session, id: id)))
+      effects.append(.send(socket, helloReply(session, id: id, version: hello["version"].string ?? "2.0")))
       effects += pending.map { .send(socket, $0) }
       if let room = session.room, let state = rooms[room], !state.entries.isEmpty {
         effects.append(.send(socket, Self.participantsUpdate(room: room, users: state.entries.values.map { $0 })))
@@ -236,7 +236,7 @@ struct SignalingHub {
     }
   }
 
-  private func helloReply(_ session: Session, id: JSONValue?, version: String = "2.0") -> JSONValue {
+  private func helloReply(_ session: Session, id: JSONValue?, version: String) -> JSONValue {
     let reply: JSONValue = [
       "type": "hello",
       "hello": [

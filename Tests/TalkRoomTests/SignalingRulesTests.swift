@@ -319,7 +319,7 @@ import Testing
     var room = Installation()
     let publisher = room.newPublisher()
     let listener = room.newCaller()
-    room.apply(room.server.moderate(time: 0, at: room.now) { $0.endCall("abcd1234") })
+    room.apply(room.server.moderate(time: 0, at: room.now) { $0.endCall("abcd1234", time: 0) })
     #expect(room.media.contains(.closePublisher(session: publisher.session)))
     room.requestOffer(publisher.session, from: listener)
     #expect(room.lastError(listener) == "not_allowed")
