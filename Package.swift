@@ -129,7 +129,8 @@ let package = Package(
     tests(
       "TalkRoomTests",
       [
-        "TalkRoom", "TalkClient", "TalkProtocol", "WebTransport", "HTTPClient", "Transport", "GLibLoop", "TalkScenarios",
+        "TalkRoom", "TalkClient", "TalkProtocol", "WebTransport", "HTTPClient", "Transport", "GLibLoop",
+        "TalkScenarios",
         "TestSupport",
       ]),
     tests("CommandLineTests", ["talkbridge", "TestSupport"]),
