@@ -52,8 +52,10 @@ static inline int CUSRSCTP_configure(
 }
 
 /// Binds and begins to connect, both ends being `identity`; `chunk_space` is the room in a packet behind its header.
-/// 0 or errno.
-static inline int CUSRSCTP_connect(struct socket *socket, void *identity, uint32_t chunk_space) {
+/// There is one path, so it must not be given up before the association is, after `attempts`: usrsctp would lose what is
+/// sent then without a word. 0 or errno.
+static inline int CUSRSCTP_connect(
+    struct socket *socket, void *identity, uint32_t chunk_space, uint16_t attempts) {
   struct sockaddr_conn address = CUSRSCTP_address(identity);
   if (usrsctp_bind(socket, (struct sockaddr *)&address, sizeof address) != 0) return errno;
   if (usrsctp_connect(socket, (struct sockaddr *)&address, sizeof address) != 0 && errno != EINPROGRESS) return errno;
@@ -62,6 +64,7 @@ static inline int CUSRSCTP_connect(struct socket *socket, void *identity, uint32
   memcpy(&path.spp_address, &address, sizeof address);
   path.spp_flags = SPP_PMTUD_DISABLE;
   path.spp_pathmtu = chunk_space;
+  path.spp_pathmaxrxt = (uint16_t)(attempts + 1);
   return CUSRSCTP_set(socket, IPPROTO_SCTP, SCTP_PEER_ADDR_PARAMS, &path, sizeof path);
 }
 

@@ -104,7 +104,8 @@ public final class SCTPAssociation {
       socket, Self.bufferSize, Self.maximumStreams, milliseconds(retransmission.initialWait),
       milliseconds(retransmission.shortestWait), milliseconds(retransmission.longestWait), retransmission.attempts)
     if error == 0 {
-      error = CUSRSCTP_connect(socket, identity, UInt32(Self.maximumPacketLength - Self.headerLength))
+      error = CUSRSCTP_connect(
+        socket, identity, UInt32(Self.maximumPacketLength - Self.headerLength), retransmission.attempts)
     }
     guard error == 0 else {
       close()

@@ -56,7 +56,9 @@ enum SCTPStack {
     usrsctp_sysctl_set_sctp_ecn_enable(0)
     usrsctp_sysctl_set_sctp_auth_enable(0)
     usrsctp_sysctl_set_sctp_blackhole(2)
-    // Milliseconds: a tenth of the default, as a message should not wait for its acknowledgement's companion.
+    // When a peer counts as gone is for each association to say, not for a count of one chunk's transmissions.
+    usrsctp_sysctl_set_sctp_max_retran_chunk(65535)
+    // Milliseconds; the default of 200 is as long as the first retransmission waits.
     usrsctp_sysctl_set_sctp_delayed_sack_time_default(20)
   }()
 
@@ -131,18 +133,19 @@ enum SCTPStack {
   /// Lets the time that has passed count for all associations, and wakes the owners of those that have something to say.
   static func tick() {
     let now = ContinuousClock.now
-    let (elapsed, abandoned) = state.withLock { state in
-      let elapsed = now - state.lastTick
-      state.lastTick = now
+    let (milliseconds, abandoned) = state.withLock { state in
+      let milliseconds = Int64((now - state.lastTick) / .milliseconds(1))
+      // What is left of a millisecond counts next time.
+      state.lastTick += .milliseconds(milliseconds)
       let abandoned = state.abandoned
       state.abandoned = []
-      return (elapsed, abandoned)
+      return (milliseconds, abandoned)
     }
     for (socket, address) in abandoned {
       usrsctp_close(OpaquePointer(bitPattern: socket))
       release(address)
     }
-    usrsctp_handle_timers(UInt32(clamping: Int64(elapsed / .milliseconds(1))))
+    usrsctp_handle_timers(UInt32(clamping: milliseconds))
     let (owners, isIdle) = state.withLock { state in
       (state.mailboxes.values.filter { !$0.isEmpty }.map(\.wake), state.mailboxes.isEmpty)
     }

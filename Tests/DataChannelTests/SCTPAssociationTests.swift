@@ -117,6 +117,20 @@ import Testing
     }
   }
 
+  @Test func `a peer that comes late is reached`() async throws {
+    let pair = try await OnNetworkLoop { try AssociationPair { _ in [] } }
+    try await pair.visit { pair in
+      try pair.client.send(text: "at last", on: try pair.client.openChannel(label: "patient"))
+      var initiations = 0
+      pair.transit = { packet in
+        initiations += 1
+        return initiations < 24 ? [] : [packet]
+      }
+    }
+    try await pair.exchange(until: "the message") { $0.serverEvents.last == .text("at last", channel: 0) }
+    try await pair.visit { $0.close() }
+  }
+
   @Test func `packets in the wrong order and twice make no difference`() async throws {
     let pair = try await OnNetworkLoop { try AssociationPair.connected() }
     let bytes = (0..<30_000).map { UInt8(truncatingIfNeeded: $0) }
@@ -156,15 +170,13 @@ import Testing
       #expect(pair.serverEvents.dropFirst() == [.text("last words", channel: 0), .channelClosed(id: 0)])
       #expect(throws: DataChannelError.unknownChannel(0)) { try pair.server.send(text: "?", on: 0) }
       pair.forgetEvents()
-      // The association lives on.
-      let next = try pair.client.openChannel(label: "next")
-      try pair.client.send(text: "hello", on: next)
-      pair.exchange()
-      #expect(next == 2)
+      // The association lives on, and gives the next channel another number.
+      try pair.client.send(text: "hello", on: try pair.client.openChannel(label: "next"))
+    }
+    try await pair.exchange(until: "the next channel") { $0.serverEvents.count == 2 }
+    try await pair.visit { pair in
       #expect(
-        pair.serverEvents == [
-          .channelOpened(id: next, label: "next", subprotocol: ""), .text("hello", channel: next),
-        ])
+        pair.serverEvents == [.channelOpened(id: 2, label: "next", subprotocol: ""), .text("hello", channel: 2)])
       pair.close()
     }
   }
