@@ -1,32 +1,11 @@
 internal import CNice
 public import GLibLoop
 
-/// Hears from an `ICEAgent`, on the thread of its loop.
-package protocol ICEAgentDelegate: AnyObject, Sendable {
-  /// A datagram that is not ICE's own has come. The memory is the agent's: it may be changed in place, and is good until
-  /// the call returns.
-  func received(_ datagram: UnsafeMutableBufferPointer<UInt8>)
-
-  /// Something changed. Never called from inside a call to the agent.
-  func handle(_ event: ICEEvent)
-}
-
-package enum ICEEvent: Sendable {
-  /// A `candidate:` line for the peer.
-  case localCandidate(String)
-  /// No more local candidates will come.
-  case gatheringDone
-  /// A path is in use: the first, or a better one.
-  case selected(ICESelectedPair)
-  /// There is none within the time given, or none any more. Comes at most once; close the agent.
-  case failed(ICEFailure)
-}
-
 /// Finds a path to a peer and keeps it: one ICE agent with one stream and one component (RFC 8445, trickled candidates
 /// by RFC 8838, consent by RFC 7675), through libnice.
 ///
 /// Order of calls: `start`, then `setRemoteCredentials` and `addRemoteCandidate` (in any order: early candidates wait),
-/// `answerSent`, `send` as soon as a path is selected, and always `close` before the last reference goes.
+/// `exchangeCompleted`, `send` as soon as a path is selected, and always `close` before the last reference goes.
 public actor ICEAgent {
   public nonisolated let loop: GLibExecutor
   public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -43,6 +22,8 @@ public actor ICEAgent {
   private static let mostRemoteCandidates = 64
 
   private let configuration: ICEConfiguration
+  /// Given back wherever this actor ends: by then, nothing of libnice's runs for it.
+  private let reference: GObjectReference
   private let agent: OpaquePointer
   private let stream: UInt32
   private weak var delegate: (any ICEAgentDelegate)?
@@ -95,6 +76,7 @@ public actor ICEAgent {
       nice_agent_set_port_range(
         agent, stream, Self.component, UInt32(ports.lowerBound), UInt32(ports.upperBound))
     }
+    reference = GObjectReference(owning: UnsafeMutableRawPointer(agent))
     var fragment: UnsafeMutablePointer<CChar>?
     var password: UnsafeMutablePointer<CChar>?
     let hasCredentials = nice_agent_get_local_credentials(agent, stream, &fragment, &password)
@@ -105,10 +87,11 @@ public actor ICEAgent {
     g_free(password)
   }
 
-  isolated deinit {
+  // Not `isolated`: with that, Swift 6.3 cannot optimise modules that use this one ("circular reference").
+  deinit {
     // Signals carry a plain pointer to this object, and relays are given back in `close`.
+    let phase = phase
     precondition(phase == .closed || phase == .idle, "an ICE agent must be closed before it is let go")
-    g_object_unref(UnsafeMutableRawPointer(agent))
   }
 
   // MARK: Calls
@@ -159,9 +142,9 @@ public actor ICEAgent {
     g_slist_free(list)
   }
 
-  /// Says that the peer can know everything it needs, so that the time to find a path runs even if no candidate of its
-  /// comes.
-  public func answerSent() {
+  /// Says that both descriptions have been exchanged, so that the time to find a path runs even if no candidate of the
+  /// peer's comes.
+  public func exchangeCompleted() {
     guard phase == .searching else { return }
     startDeadline()
   }
@@ -366,7 +349,8 @@ public actor ICEAgent {
 
   private func selected(_ local: UnsafeMutablePointer<NiceCandidate>, _ remote: UnsafeMutablePointer<NiceCandidate>) {
     guard phase == .searching || phase == .connected else { return }
-    let pair = ICESelectedPair(local: describe(local), remote: describe(remote), relayProtocol: relayProtocolInUse())
+    let pair = ICESelectedPair(
+      local: ICECandidate(local.pointee), remote: ICECandidate(remote.pointee), relayProtocol: relayProtocolInUse())
     guard phase == .searching || pair != selectedPair else { return }
     phase = .connected
     selectedPair = pair
@@ -377,25 +361,6 @@ public actor ICEAgent {
   /// Only the loss of a path that was in use counts: while we search, more candidates may come, and time decides.
   private func componentFailed() {
     if phase == .connected { fail(.consentLost) }
-  }
-
-  private func describe(_ candidate: UnsafeMutablePointer<NiceCandidate>) -> ICECandidate {
-    let kinds: [NiceCandidateType.RawValue: ICECandidate.Kind] = [
-      NICE_CANDIDATE_TYPE_SERVER_REFLEXIVE.rawValue: .srflx, NICE_CANDIDATE_TYPE_PEER_REFLEXIVE.rawValue: .prflx,
-      NICE_CANDIDATE_TYPE_RELAYED.rawValue: .relay,
-    ]
-    let (address, port) = describe(&candidate.pointee.addr)
-    return ICECandidate(
-      kind: kinds[candidate.pointee.type.rawValue] ?? .host,
-      transport: candidate.pointee.transport == NICE_CANDIDATE_TRANSPORT_UDP ? .udp : .tcp,
-      address: address, port: port)
-  }
-
-  private func describe(_ address: inout NiceAddress) -> (String, UInt16) {
-    let port = UInt16(truncatingIfNeeded: nice_address_get_port(&address))
-    guard let text = nice_address_dup_string(&address) else { return ("", port) }
-    defer { g_free(text) }
-    return (String(cString: text), port)
   }
 
   /// The signal brings copies, which do not know their TURN server any more (and libnice would follow a null pointer);
@@ -409,7 +374,7 @@ public actor ICEAgent {
     var server = NiceAddress()
     nice_address_init(&server)
     nice_candidate_relay_address(local, &server)
-    let (address, port) = describe(&server)
+    let (address, port) = server.parts
     let protocols = relayProtocols["\(address) \(port)"] ?? []
     return protocols.count == 1 ? protocols.first : nil
   }
@@ -456,12 +421,6 @@ public actor ICEAgent {
     pendingEvents = []
     for event in events { delegate?.handle(event) }
   }
-}
-
-/// A local address in the configuration is not an IP address.
-public struct ICEConfigurationError: Error, Equatable, Sendable, CustomStringConvertible {
-  public let address: String
-  public var description: String { "\"\(address)\" is not an IP address of this machine." }
 }
 
 private final class ClosingCall: Sendable {

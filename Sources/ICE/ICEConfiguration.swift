@@ -28,7 +28,7 @@ public struct ICEConfiguration: Sendable {
   public var portRange: ClosedRange<UInt16>?
   /// A file of PEM certificates that vouch for `turns:` servers, in place of the system's.
   public var certificateAuthorityFile: String?
-  /// How long to look for a path, from the first remote candidate or from `answerSent`.
+  /// How long to look for a path, from the first remote candidate or from the end of the exchange.
   public var patience: Duration = .seconds(8)
 
   public init() {}
@@ -53,4 +53,10 @@ extension ICECredentials: CustomStringConvertible {
 /// Who chooses among the working pairs (RFC 8445 §6.1.1): the side that sent the offer controls.
 public enum ICERole: Sendable {
   case controlling, controlled
+}
+
+/// A local address in the configuration is not an IP address.
+public struct ICEConfigurationError: Error, Equatable, Sendable, CustomStringConvertible {
+  public let address: String
+  public var description: String { "\"\(address)\" is not an IP address of this machine." }
 }

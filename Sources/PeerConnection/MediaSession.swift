@@ -24,7 +24,7 @@ struct MediaSession: ~Copyable {
   private var audio: AudioSession
   private let canonicalName: String
   private var srtp: SRTPSession
-  private let buffer: UnsafeMutableBufferPointer<UInt8>
+  private let buffer = PacketBuffer(capacity: bufferSize)
   private var reportBlocks: [ReportBlock] = []
   private var lastSending: ContinuousClock.Instant?
 
@@ -33,11 +33,7 @@ struct MediaSession: ~Copyable {
     self.audio = audio
     self.canonicalName = canonicalName
     sender = SenderStatistics(source: ssrc)
-    buffer = .allocate(capacity: Self.bufferSize)
-    buffer.initialize(repeating: 0)
   }
-
-  deinit { buffer.deallocate() }
 
   /// The peer's description was renewed on the same transport.
   mutating func update(_ audio: AudioSession) { self.audio = audio }
@@ -120,12 +116,13 @@ struct MediaSession: ~Copyable {
     let packet = OutgoingRTPPacket(
       marker: marker, payloadType: audio.payloadType, sequenceNumber: sequenceNumber, timestamp: timestamp,
       ssrc: sender.source, extensionIDs: extensionIDs, audioLevel: level, mid: audio.mid)
-    var span = buffer.mutableSpan
+    let bytes = buffer.bytes
+    var span = bytes.mutableSpan
     guard payload.count + SRTPSession.trailerRoom < Self.bufferSize,
       let written = try? packet.write(payload: payload, into: &span),
       let size = try? srtp.protectRTP(&span, count: written)
     else { return false }
-    guard transmit(UnsafeBufferPointer(rebasing: buffer[..<size])) else { return false }
+    guard transmit(UnsafeBufferPointer(rebasing: bytes[..<size])) else { return false }
     sender.packetSent(timestamp: timestamp, payloadSize: payload.count, at: now)
     lastSending = now
     return true
@@ -144,11 +141,12 @@ struct MediaSession: ~Copyable {
     let packet = OutgoingRTCPPacket(
       source: sender.source, senderInfo: isSending ? sender.takeSenderInfo(at: now, wallClock: wallClock) : nil,
       canonicalName: canonicalName, goodbye: goodbye)
-    var span = buffer.mutableSpan
+    let bytes = buffer.bytes
+    var span = bytes.mutableSpan
     guard let written = try? packet.write(reports: reportBlocks.span, into: &span),
       let size = try? srtp.protectRTCP(&span, count: written)
     else { return }
-    _ = transmit(UnsafeBufferPointer(rebasing: buffer[..<size]))
+    _ = transmit(UnsafeBufferPointer(rebasing: bytes[..<size]))
   }
 }
 

@@ -18,6 +18,10 @@ public actor Peer {
   static let handshakePatience = Duration.seconds(8)
   /// Handshake datagrams that are kept while the description that says what to do with them is still on its way.
   private static let mostEarlyDatagrams = 16
+  /// Events that wait for a reader; beyond, further ones are dropped, so that no peer fills our memory with messages.
+  private static let mostWaitingEvents = 1024
+  /// Bytes of a text message; longer ones are dropped. What Talk says is far shorter.
+  private static let longestMessage = 65_536
   private static let reportInterval = Duration.seconds(1)
 
   private enum Phase: Equatable {
@@ -39,10 +43,7 @@ public actor Peer {
   private var phase = Phase.new
   private var isClosing = false
 
-  private var sessionVersion: UInt64 = 0
-  private var localOffer: SessionDescription?
-  private var session: NegotiatedSession?
-  private var transport = (mid: "0", index: 0)
+  private var negotiation: Negotiation
 
   private var selectedPair: ICESelectedPair?
   /// When media or a report came last that proved to be the other side's; nil before the first.
@@ -61,67 +62,47 @@ public actor Peer {
   private var randomness = SystemRandomNumberGenerator()
   private var nextSequenceNumber: UInt16
   private var nextTimestamp: UInt32
-  private let scratch: UnsafeMutableBufferPointer<UInt8>
+  private let scratch = PacketBuffer(capacity: AudioSendQueue.slotSize)
 
   /// - Throws: `PeerError.localAddress` when the ICE configuration names an address that is none.
   public init(_ configuration: PeerConfiguration) throws(PeerError) {
     do { ice = try ICEAgent(configuration.ice, on: .network) } catch { throw .localAddress(error) }
     self.configuration = configuration
-    // Bounded for the case that nobody reads; 4096 events are a chatty hour.
-    (events, eventContinuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(4096))
+    negotiation = Negotiation(configuration, credentials: ice.localCredentials)
+    (events, eventContinuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(Self.mostWaitingEvents))
     // Random starts (RFC 3550 §5.1).
     nextSequenceNumber = .random(in: 0..<0x8000)
     nextTimestamp = .random(in: 0...(.max))
-    scratch = .allocate(capacity: AudioSendQueue.slotSize)
-    scratch.initialize(repeating: 0)
   }
 
-  isolated deinit {
-    scratch.deallocate()
-    eventContinuation.finish()
-  }
+  deinit { eventContinuation.finish() }
 
   // MARK: Descriptions
 
   /// An offer of what the configuration says we send. A later call offers the same again on the same transport.
   public func offer() throws(PeerError) -> String {
-    guard phase != .ended, !isClosing else { throw .outOfOrder("the peer has ended") }
-    guard configuration.audioSource != nil || configuration.offersDataChannel else {
-      throw .outOfOrder("there is nothing to offer")
-    }
-    let description = SessionDescription.makeOffer(
-      audio: configuration.audioSource, dataChannel: configuration.offersDataChannel, local: nextLocalEndpoint())
-    localOffer = description
+    try checkUsable()
+    let offer = try negotiation.offer()
     begin(.controlling)
-    return description.text
+    return offer
   }
 
   /// Takes the other side's answer to `offer`.
-  public func accept(answer text: String) throws(PeerError) {
-    guard let localOffer, phase != .ended, !isClosing else { throw .outOfOrder("an answer without an offer of ours") }
-    let answer = try Self.parse(text)
-    do { try take(NegotiatedSession(answer: answer, to: localOffer)) } catch let error as NegotiationError {
-      throw .unusableDescription(error)
-    } catch { throw error as? PeerError ?? .outOfOrder("\(error)") }
-    self.localOffer = nil
+  public func accept(answer: String) throws(PeerError) {
+    try checkUsable()
+    let isFirst = negotiation.session == nil
+    try apply(negotiation.accept(answer: answer), isFirst: isFirst)
   }
 
   /// Takes an offer of the other side and returns our answer, which receives its audio. A later offer on the same
   /// transport is answered anew.
-  public func answer(to text: String) throws(PeerError) -> String {
-    guard phase != .ended, !isClosing else { throw .outOfOrder("the peer has ended") }
-    guard localOffer == nil else { throw .outOfOrder("an offer crossed ours") }
-    let offer = try Self.parse(text)
-    let negotiated: NegotiatedSession
-    let answer: SessionDescription
-    do {
-      negotiated = try NegotiatedSession(offer: offer)
-      answer = try SessionDescription.makeAnswer(to: offer, local: nextLocalEndpoint())
-    } catch { throw .unusableDescription(error) }
-    begin(negotiated.remoteIsICELite ? .controlling : .controlled)
-    try take(negotiated)
-    ice.assumeIsolated { $0.answerSent() }
-    return answer.text
+  public func answer(to offer: String) throws(PeerError) -> String {
+    try checkUsable()
+    let isFirst = negotiation.session == nil
+    let (answer, session) = try negotiation.answer(to: offer)
+    begin(session.remoteIsICELite ? .controlling : .controlled)
+    try apply(session, isFirst: isFirst)
+    return answer
   }
 
   /// Takes a `candidate:` line of the other side, early ones too. All media shares one transport, so the media line it
@@ -130,19 +111,8 @@ public actor Peer {
     ice.assumeIsolated { $0.addRemoteCandidate(line) }
   }
 
-  private static func parse(_ text: String) throws(PeerError) -> SessionDescription {
-    do { return try SessionDescription(parsing: text) } catch { throw .unreadableDescription(error) }
-  }
-
-  private func nextLocalEndpoint() -> LocalEndpoint {
-    sessionVersion += 1
-    let credentials = ice.localCredentials
-    let fingerprint = Fingerprint("sha-256 \(configuration.identity.fingerprint)")
-    return LocalEndpoint(
-      sessionID: configuration.sessionID, sessionVersion: sessionVersion,
-      credentials: SDP.ICECredentials(
-        usernameFragment: credentials.usernameFragment, password: credentials.password),
-      fingerprint: fingerprint!)  // our own text, always well-formed
+  private func checkUsable() throws(PeerError) {
+    guard phase != .ended, !isClosing else { throw .outOfOrder("the peer has ended") }
   }
 
   private func begin(_ role: ICERole) {
@@ -154,37 +124,29 @@ public actor Peer {
     ice.assumeIsolated { $0.start(role: role, delegate: self) }
   }
 
-  /// Applies what the other side's description says: all of it the first time, later what may change on the way.
-  private func take(_ negotiated: NegotiatedSession) throws(PeerError) {
-    let previous = session
-    if let previous {
-      guard previous.remoteCredentials == negotiated.remoteCredentials,
-        previous.remoteFingerprint == negotiated.remoteFingerprint
-      else { throw .transportChanged }
-    }
-    session = negotiated
-    if previous == nil {
-      transport = (negotiated.transportMid, negotiated.transportIndex)
-      try makeDTLS(negotiated)
+  /// Does what the descriptions say: all of it the first time, later what may change on the way.
+  private func apply(_ session: NegotiatedSession, isFirst: Bool) throws(PeerError) {
+    if isFirst {
+      try makeDTLS(session)
       let credentials = ICE.ICECredentials(
-        usernameFragment: negotiated.remoteCredentials.usernameFragment,
-        password: negotiated.remoteCredentials.password)
+        usernameFragment: session.remoteCredentials.usernameFragment, password: session.remoteCredentials.password)
       ice.assumeIsolated { $0.setRemoteCredentials(credentials) }
-    } else if let audio = negotiated.audio {
+    } else if let audio = session.audio {
       media?.update(audio)
     }
-    for candidate in negotiated.remoteCandidates { addRemoteCandidate(candidate) }
+    for candidate in session.remoteCandidates { addRemoteCandidate(candidate) }
+    ice.assumeIsolated { $0.exchangeCompleted() }
     if phase == .connected { startMedia() }
   }
 
   // MARK: The encrypted connection
 
-  private func makeDTLS(_ negotiated: NegotiatedSession) throws(PeerError) {
+  private func makeDTLS(_ session: NegotiatedSession) throws(PeerError) {
     do {
       dtls = try DTLSEndpoint(
-        role: negotiated.dtlsRole == .client ? .client : .server, identity: configuration.identity)
+        role: session.dtlsRole == .client ? .client : .server, identity: configuration.identity)
     } catch { throw .notSecured(error.description) }
-    let digest = "\(negotiated.remoteFingerprint)".split(separator: " ").last ?? ""
+    let digest = "\(session.remoteFingerprint)".split(separator: " ").last ?? ""
     guard let expected = CertificateFingerprint(sha256: digest) else {
       throw .unusableDescription(.noFingerprint(offered: []))
     }
@@ -238,7 +200,7 @@ public actor Peer {
 
   /// Makes what the session has asked for and is not there yet.
   private func startMedia() {
-    if media == nil, let audio = session?.audio {
+    if media == nil, let audio = negotiation.session?.audio {
       do throws(DTLSError) {
         guard let srtp = try dtls?.makeSRTPSession() else { return }
         let source = configuration.audioSource
@@ -251,7 +213,7 @@ public actor Peer {
         return end(.failed(.notSecured(error.description)))
       }
     }
-    if channels == nil, let remote = session?.dataChannel {
+    if channels == nil, let remote = negotiation.session?.dataChannel {
       do throws(DataChannelError) {
         let association = try SCTPAssociation(isDTLSClient: dtls?.role == .client) { [weak self] in
           self?.assumeIsolated { $0.advance(at: .now) }
@@ -262,8 +224,8 @@ public actor Peer {
         channelsToOpen = []
         for label in labels { try openChannel(label) }
       } catch {
-        // Without its data channel a call still carries sound.
         channels = nil
+        emit(.dataChannelsEnded(error.description))
       }
     }
     scheduleTimer()
@@ -309,11 +271,12 @@ public actor Peer {
 
   private func sendQueuedAudio() {
     let now = ContinuousClock.now
-    var buffer = scratch.mutableSpan
+    let bytes = scratch.bytes
+    var buffer = bytes.mutableSpan
     while let (entry, skipped) = sendQueue.take(into: &buffer) {
       nextTimestamp &+= skipped
       if entry.size > 0 {
-        let payload = UnsafeBufferPointer(rebasing: scratch[..<entry.size]).span
+        let payload = UnsafeBufferPointer(rebasing: bytes[..<entry.size]).span
         let isSent = send(
           payload, sequenceNumber: nextSequenceNumber, timestamp: nextTimestamp, marker: entry.marker,
           level: entry.level, at: now)
@@ -430,9 +393,12 @@ public actor Peer {
     while let event = channels.nextEvent() {
       switch event {
       case .channelOpened(let id, let label, _): emit(.dataChannelOpened(id: id, label: label))
-      case .text(let text, let channel): emit(.message(text, channel: channel))
-      case .connected, .binary, .channelClosed: break
-      case .closed: self.channels = nil
+      case .text(let text, let channel) where text.utf8.count <= Self.longestMessage:
+        emit(.message(text, channel: channel))
+      case .connected, .text, .binary, .channelClosed: break
+      case .closed:
+        self.channels = nil
+        emit(.dataChannelsEnded("The other side has ended the data channels."))
       }
     }
     channels.drain { packet in try? dtls?.send(packet) }
@@ -492,7 +458,11 @@ extension Peer: ICEAgentDelegate {
     guard phase != .ended else { return }
     switch event {
     case .localCandidate(let line):
-      emit(.localCandidate(TrickledCandidate(line: line, mid: transport.mid, index: transport.index)))
+      // In our offers the first line, named 0, carries the transport.
+      let session = negotiation.session
+      emit(
+        .localCandidate(
+          TrickledCandidate(line: line, mid: session?.transportMid ?? "0", index: session?.transportIndex ?? 0)))
     case .gatheringDone: emit(.gatheringDone)
     case .selected(let pair):
       let isFirst = selectedPair == nil

@@ -1,5 +1,3 @@
-internal import DTLSSRTP
-internal import DataChannel
 public import ICE
 public import SDP
 
@@ -17,6 +15,8 @@ public enum PeerEvent: Sendable, Equatable {
   case dataChannelOpened(id: UInt16, label: String)
   /// A text message on a data channel.
   case message(String, channel: UInt16)
+  /// Data channels cannot be used, or not any more; sound is not affected. Says why.
+  case dataChannelsEnded(String)
   /// A stream of the other side has ended (RTCP BYE).
   case goodbye(source: UInt32)
   /// The other side has closed the connection, or we have.

@@ -151,7 +151,7 @@ func loopback(_ address: String = "127.0.0.1", _ change: (inout ICEConfiguration
       #expect(failure.remoteCandidates.map(\.port).contains(9))
       #expect(failure.localCandidates.first?.address == "127.0.0.1")
       #expect(failure.description.contains("127.0.0.1:9/udp"))
-      await callee.agent.answerSent()
+      await callee.agent.exchangeCompleted()
       try await eventually("the failure of the side without candidates") { callee.now.failure != nil }
     }
   }
@@ -197,7 +197,7 @@ func loopback(_ address: String = "127.0.0.1", _ change: (inout ICEConfiguration
     }
     try await withEndpoints(configuration, loopback(), exchangesCredentials: false) { caller, _ in
       try await eventually("the end of gathering") { caller.now.isGatheringDone }
-      await caller.agent.answerSent()
+      await caller.agent.exchangeCompleted()
       try await eventually("the failure") { caller.now.failure != nil }
       let text = try #require(caller.now.failure?.description)
       #expect(text.contains("turn:no-such-name.invalid"))
