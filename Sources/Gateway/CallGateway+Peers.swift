@@ -110,7 +110,7 @@ extension CallGateway {
     case .message(let text, _): feed(.peer(id, .dataMessage(text)))
     case .closed: feed(.peer(id, .closed))
     case .failed(let error): feed(.peer(id, .failed(Self.failure(error, wasConnected: live.isConnected))))
-    case .gatheringDone, .pathChanged, .goodbye: break
+    case .gatheringDone, .pathChanged, .goodbye, .dataChannelsEnded: break
     }
   }
 
