@@ -31,7 +31,8 @@ public actor WAVRecorder: AudioOutput {
     self.loop = loop
   }
 
-  isolated deinit {
+  deinit {
+    let descriptor = descriptor
     if descriptor >= 0 { close(descriptor) }
   }
 

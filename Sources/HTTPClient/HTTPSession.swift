@@ -27,6 +27,8 @@ public actor HTTPSession {
   private var timer: LoopTimer?
   private var transfers: [Int: Transfer] = [:]
   private var nextID = 0
+  /// Gives the handles back on the loop. A transfer keeps the session, so that none is left by then.
+  private let handlesCleanup: LoopCleanup
   private nonisolated let cancellations = Locked(Cancellations())
   private var isClosed = false
 
@@ -44,16 +46,13 @@ public actor HTTPSession {
     jarHandle = curl_easy_init()!
     CCurl_set_pointer(jarHandle, CURLOPT_SHARE, jar)
     CCurl_set_string(jarHandle, CURLOPT_COOKIEFILE, "")
-  }
-
-  isolated deinit {
-    for watch in watches.values { watch.invalidate() }
-    timer?.invalidate()
-    for transfer in transfers.values { curl_multi_remove_handle(multi, transfer.easy) }
-    transfers = [:]
-    curl_multi_cleanup(multi)
-    curl_easy_cleanup(jarHandle)
-    curl_share_cleanup(jar)
+    nonisolated(unsafe) let handles = (multi: multi, jarHandle: jarHandle, jar: jar)  // used on the loop's thread
+    handlesCleanup = LoopCleanup(on: loop) {
+      CCurl_multi_set_callbacks(handles.multi, nil, nil, nil)
+      curl_multi_cleanup(handles.multi)
+      curl_easy_cleanup(handles.jarHandle)
+      curl_share_cleanup(handles.jar)
+    }
   }
 
   // MARK: Requests

@@ -16,6 +16,8 @@ public actor PulseInput: AudioInput {
   private let server: String?
   private let report: @Sendable (PulseEvent) -> Void
   private var session: PulseSession?
+  /// Closes the session on its loop when this object goes.
+  private var sessionCleanup: LoopCleanup?
   private var receive: (@Sendable (Span<Float>) -> Void)?
   private var watchdog = DeviceWatchdog(at: .now)
   private var timer: LoopTimer?
@@ -39,8 +41,6 @@ public actor PulseInput: AudioInput {
     self.report = report
   }
 
-  isolated deinit { session?.close() }
-
   /// Connects to the server and checks that the source is there.
   /// - Throws: `noServer`, `noSource` or `failed`.
   public func open() async throws(PulseError) {
@@ -53,6 +53,8 @@ public actor PulseInput: AudioInput {
     }
     self.session?.close()
     self.session = session
+    nonisolated(unsafe) let owned = session  // used once more, on the loop's thread
+    sessionCleanup = LoopCleanup(on: loop) { owned.close() }
   }
 
   /// The figures of now.

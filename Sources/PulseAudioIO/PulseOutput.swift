@@ -14,6 +14,8 @@ public actor PulseOutput: AudioOutput {
   private let server: String?
   private let report: @Sendable (PulseEvent) -> Void
   private var session: PulseSession?
+  /// Closes the session on its loop when this object goes.
+  private var sessionCleanup: LoopCleanup?
   private var provider: (any SampleProvider)?
   private var watchdog = DeviceWatchdog(at: .now)
   private var timer: LoopTimer?
@@ -34,8 +36,6 @@ public actor PulseOutput: AudioOutput {
     self.report = report
   }
 
-  isolated deinit { session?.close() }
-
   /// Connects to the server and checks that the sink is there.
   /// - Throws: `noServer`, `noSink` or `failed`.
   public func open() async throws(PulseError) {
@@ -48,6 +48,8 @@ public actor PulseOutput: AudioOutput {
     }
     self.session?.close()
     self.session = session
+    nonisolated(unsafe) let owned = session  // used once more, on the loop's thread
+    sessionCleanup = LoopCleanup(on: loop) { owned.close() }
   }
 
   /// The figures of now.

@@ -48,6 +48,7 @@ public actor WebServer {
   private let maximumBodySize: Int
   private let handler: Handler
   private var server: UnsafeMutablePointer<SoupServer>?
+  private var isListening = false
   private var isStopped = false
   private var nextID = 0
   private var bodySizes: [OpaquePointer: Int] = [:]
@@ -68,8 +69,9 @@ public actor WebServer {
     self.handler = handler
   }
 
-  isolated deinit {
-    precondition(server == nil, "a WebServer must be stopped before it goes")
+  deinit {
+    let isListening = isListening
+    precondition(!isListening, "a WebServer must be stopped before it goes")
   }
 
   /// Opens the port.
@@ -119,6 +121,7 @@ public actor WebServer {
         ServerHook.server(data)?.assumeIsolated { $0.received(message) }
       }, ServerHook(self).retained(), ServerHook.onDestroy)
     self.server = server
+    isListening = true
     return Int(CSoup_local_port(socket))
   }
 
@@ -137,6 +140,7 @@ public actor WebServer {
     }
     guard let server else { return }
     self.server = nil
+    isListening = false
     soup_server_disconnect(server)
     soup_server_remove_handler(server, nil)
     g_object_unref(UnsafeMutableRawPointer(server))

@@ -46,7 +46,8 @@ public actor WebSocket {
 
   private nonisolated let outbox = Locked(Outbox())
   private var connection: OpaquePointer?
-  private var hook: UnsafeMutableRawPointer?
+  /// Gives the connection back on the loop, in `release` or when this object goes.
+  private var connectionCleanup: LoopCleanup?
   private var pingTimer: LoopTimer?
   private var sizeTimer: LoopTimer?
   /// What the connection may have received by now, at most, if no message is larger than allowed.
@@ -66,17 +67,20 @@ public actor WebSocket {
     assumeIsolated { $0.start(connection.pointer, options) }
   }
 
-  isolated deinit { release() }
-
   private func start(_ connection: OpaquePointer, _ options: Options) {
     self.connection = connection
     soup_websocket_connection_set_max_incoming_payload_size(connection, guint64(max(1, options.maximumMessageSize)))
     let hook = SocketHook(self)
-    self.hook = hook.unretained
     CSoup_on_message(connection, SocketHook.onMessage, hook.retained(), SocketHook.onRelease)
     CSoup_on_pong(connection, SocketHook.onPong, hook.retained(), SocketHook.onRelease)
     CSoup_on_error(connection, SocketHook.onError, hook.retained(), SocketHook.onRelease)
     CSoup_on_closed(connection, SocketHook.onClosed, hook.retained(), SocketHook.onRelease)
+    nonisolated(unsafe) let owned = connection  // used once more, on the loop's thread
+    connectionCleanup = LoopCleanup(on: loop) {
+      // The last reference closes the stream; without a closing handshake, that is a drop.
+      CGLib_signal_disconnect_by_data(UnsafeMutableRawPointer(owned), hook.unretained)
+      g_object_unref(UnsafeMutableRawPointer(owned))
+    }
 
     let wakeup = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.carryOutOrders() } }
     outbox.withLock { $0.wakeup = wakeup }
@@ -215,10 +219,9 @@ public actor WebSocket {
     keeperWhileClosing = nil
   }
 
-  /// The last reference closes the stream; without a closing handshake, that is a drop.
   private func release() {
-    guard let connection else { return }
-    self.connection = nil
+    guard connection != nil else { return }
+    connection = nil
     pingTimer?.invalidate()
     pingTimer = nil
     sizeTimer?.invalidate()
@@ -229,8 +232,7 @@ public actor WebSocket {
       outbox.orders = []
       outbox.keeper = nil
     }
-    CGLib_signal_disconnect_by_data(UnsafeMutableRawPointer(connection), hook)
-    g_object_unref(UnsafeMutableRawPointer(connection))
+    connectionCleanup = nil
   }
 }
 
