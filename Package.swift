@@ -84,7 +84,7 @@ let package = Package(
     module(
       "TalkRoom",
       [
-        "RTP", "Audio", "Signatures", "TalkProtocol", "GLibLoop", "OpusCodec", "HTTPClient", "WebTransport",
+        "RTP", "SDP", "ICE", "DTLSSRTP", "Signatures", "TalkProtocol", "GLibLoop", "HTTPClient", "WebTransport",
         "Transport", "PeerConnection", logging,
       ]),
 
@@ -102,7 +102,10 @@ let package = Package(
       name: "TestSupport", dependencies: ["Audio", "GLibLoop"], path: "Tests/TestSupport", swiftSettings: settings),
     .target(
       name: "TalkScenarios",
-      dependencies: ["HTTPClient", "WebTransport", "TalkProtocol", "GLibLoop", "Transport", "TestSupport"],
+      dependencies: [
+        "TalkRoom", "HTTPClient", "WebTransport", "TalkProtocol", "GLibLoop", "Transport", "PeerConnection", "RTP",
+        "SDP", "ICE", "DTLSSRTP", "TestSupport",
+      ],
       path: "Tests/TalkScenarios", swiftSettings: settings),
     tests("RTPTests", ["RTP", "TestSupport"]),
     tests("SDPTests", ["SDP", "TestSupport"]),

@@ -1,5 +1,5 @@
 internal import Foundation
-public import GLibLoop
+internal import GLibLoop
 internal import Signatures
 internal import TalkProtocol
 internal import Transport
@@ -66,8 +66,7 @@ public actor EmbeddedRoom {
     }
   }
 
-  private nonisolated let loop: GLibExecutor
-  public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+  public nonisolated var unownedExecutor: UnownedSerialExecutor { GLibExecutor.network.asUnownedSerialExecutor() }
 
   private let options: Options
   private let tokens = HelloTokens()
@@ -86,9 +85,8 @@ public actor EmbeddedRoom {
   /// The faults in force.
   public private(set) var faults = RoomFaults()
 
-  public init(_ options: Options = Options(), conversations: [HostedConversation], on loop: GLibExecutor = .network) {
+  public init(_ options: Options = Options(), conversations: [HostedConversation]) {
     self.options = options
-    self.loop = loop
     let tokens = tokens
     var nextcloud = Nextcloud { tokens.issue(for: $0) }
     nextcloud.helloTokenKey = tokens.publicKeyPEM
@@ -107,7 +105,7 @@ public actor EmbeddedRoom {
     if let certificateFile = options.certificateFile, let keyFile = options.keyFile {
       certificate = .init(certificateFile: certificateFile, keyFile: keyFile)
     }
-    let webServer = WebServer(certificate: certificate, on: loop) { [weak self] request in
+    let webServer = WebServer(certificate: certificate) { [weak self] request in
       await self?.respond(to: request) ?? .drop
     }
     let port = try await webServer.listen(address: options.address, port: options.port)
@@ -115,12 +113,12 @@ public actor EmbeddedRoom {
     let host = options.address.contains(":") ? "[\(options.address)]" : options.address
     let base = "\(certificate == nil ? "http" : "https")://\(host):\(port)"
     tokens.serve(base)
-    forwarding = ForwardingUnit(address: options.address, on: loop) { [weak self] event in
+    forwarding = try ForwardingUnit(address: options.address) { [weak self] event in
       self?.assumeIsolated { $0.handle(.media(event)) }
     }
     pass(faults)
-    timer = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.timeIsUp() } }
-    if let external = options.externalSignaling { backend = SignalingBackend(external, base: base, on: loop) }
+    timer = LoopTimer(on: .network) { [weak self] in self?.assumeIsolated { $0.timeIsUp() } }
+    if let external = options.externalSignaling { backend = SignalingBackend(external, base: base) }
     server.nextcloud.signaling.server = options.externalSignaling?.url ?? base + "/standalone-signaling"
     server.nextcloud.signaling.stunServers = options.stunServers.map { ["urls": [.string($0)]] }
     server.nextcloud.signaling.turnServers = options.turnServers.map { turn in
@@ -213,6 +211,19 @@ public actor EmbeddedRoom {
     server.nextcloud.participants.first { $0.token == token && $0.displayName == name }?.flags
   }
 
+  /// How many packets of each publisher reached at least one subscriber, by display name.
+  public func packetsForwarded(_ token: String) -> [String: Int] {
+    let packets = forwarding?.assumeIsolated { $0.packetsForwarded } ?? [:]
+    var byName: [String: Int] = [:]
+    for (session, count) in packets {
+      guard let talkSession = server.hub.sessions[session]?.talkSession,
+        let participant = server.nextcloud.participant(talkSession: talkSession, in: token)
+      else { continue }
+      byName[participant.displayName, default: 0] += count
+    }
+    return byName
+  }
+
   // MARK: HTTP
 
   private var time: Int { Int(Date.now.timeIntervalSince1970) }
@@ -280,7 +291,7 @@ public actor EmbeddedRoom {
   private func chatGrows(within wait: Duration) async {
     nextWaiter += 1
     let id = nextWaiter
-    let timer = LoopTimer(on: loop) { [weak self] in
+    let timer = LoopTimer(on: .network) { [weak self] in
       self?.assumeIsolated { $0.chatWaiters.removeValue(forKey: id)?.resume() }
     }
     timer.schedule(at: .now + wait)

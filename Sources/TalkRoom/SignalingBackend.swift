@@ -9,20 +9,17 @@ internal import WebTransport
 actor SignalingBackend {
   static let path = "/ocs/v2.php/apps/spreed/api/v3/signaling/backend"
 
-  private nonisolated let loop: GLibExecutor
-  nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+  nonisolated var unownedExecutor: UnownedSerialExecutor { GLibExecutor.network.asUnownedSerialExecutor() }
 
   private let external: EmbeddedRoom.ExternalSignaling
   private let base: String
-  private let session: HTTPSession
+  private let session = HTTPSession()
   private var isDelivering = false
   private var waiting: [CheckedContinuation<Void, Never>] = []
 
-  init(_ external: EmbeddedRoom.ExternalSignaling, base: String, on loop: GLibExecutor) {
+  init(_ external: EmbeddedRoom.ExternalSignaling, base: String) {
     self.external = external
     self.base = base
-    self.loop = loop
-    session = HTTPSession(on: loop)
   }
 
   func close() async { await session.close() }

@@ -18,9 +18,13 @@ public actor CallGuest {
     public var data: JSONValue { body["ocs"]["data"] }
   }
 
+  public nonisolated var unownedExecutor: UnownedSerialExecutor { GLibExecutor.network.asUnownedSerialExecutor() }
+
   /// The installation's address.
   public nonisolated let base: String
   public nonisolated let token: String
+  /// The local address that media uses.
+  nonisolated let mediaAddress: String
   private let http = HTTPSession()
   private var socket: WebSocket?
   private var reader: Task<Void, Never>?
@@ -36,10 +40,30 @@ public actor CallGuest {
   /// How the last socket ended; nil while it is open.
   public private(set) var closure: WebSocketClosure?
 
-  public init(base: String, token: String) {
+  // Media, see CallGuest+Media.swift.
+  var publisher: MediaPeer?
+  var publisherID = ""
+  /// By session of the publisher.
+  var subscriptions: [String: Subscription] = [:]
+  /// Connections that are given up, or meant not to come about.
+  var unheard: [MediaPeer] = []
+  /// The message that carried the last answer to an offer.
+  public internal(set) var answerID = ""
+  /// Whether subscriptions open a data channel.
+  public var opensChannels = true
+  public var answersOffers = true
+  /// The `sid` in answers, made from that of the offer.
+  private(set) var answerSID: @Sendable (String) -> String? = { $0 }
+
+  public init(base: String, token: String, mediaAddress: String = "127.0.0.1") {
     self.base = base
     self.token = token
+    self.mediaAddress = mediaAddress
   }
+
+  public func setOpensChannels(_ opens: Bool) { opensChannels = opens }
+  public func setAnswersOffers(_ answers: Bool) { answersOffers = answers }
+  public func setAnswerSID(_ sid: @escaping @Sendable (String) -> String?) { answerSID = sid }
 
   // MARK: HTTP
 
@@ -111,6 +135,7 @@ public actor CallGuest {
         session = message["hello"]["sessionid"].string ?? ""
         resumeID = message["hello"]["resumeid"].string ?? ""
       }
+      if message["type"] == "message" { receivedMedia(message["message"]) }
     case .closed(let closure): self.closure = closure
     }
   }
@@ -202,6 +227,7 @@ public actor CallGuest {
     reader?.cancel()
     socket?.abort()
     socket = nil
+    await endMedia()
     await http.close()
   }
 }

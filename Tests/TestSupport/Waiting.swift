@@ -1,6 +1,8 @@
 /// A condition did not come true in time.
 public struct DeadlineExceeded: Error, CustomStringConvertible {
   public let description: String
+
+  public init(description: String) { self.description = description }
 }
 
 /// Waits until `condition` holds, looking every few milliseconds, and throws when it does not within `limit`.
