@@ -62,6 +62,8 @@ public actor ICEAgent {
     ]
     agent = nice_agent_new_full(
       loop.context, NICE_COMPATIBILITY_RFC5245, NiceAgentOption(options.reduce(0) { $0 | $1.rawValue }))
+    // Checks follow each other by as little as RFC 8445 §14.2 allows: it halves the time to the first sound.
+    CNice_set_number(agent, "stun-pacing-timer", 5)
     CNice_set_flag(agent, "upnp", 0)
     CNice_set_flag(agent, "ice-tcp", 0)
     CNice_set_flag(agent, "force-relay", configuration.relayOnly ? 1 : 0)
@@ -152,10 +154,12 @@ public actor ICEAgent {
   /// Sends a datagram on the selected path. Call it on the loop's thread; it neither waits nor allocates.
   /// - Returns: False when there is no path, or the system did not take it.
   @discardableResult
-  public func send(_ datagram: UnsafeBufferPointer<UInt8>) -> Bool {
-    guard phase == .connected, let bytes = datagram.baseAddress else { return false }
+  public nonisolated func send(_ datagram: UnsafeBufferPointer<UInt8>) -> Bool { Self.transmit(self, datagram) }
+
+  private static let transmit = ActorEntry<ICEAgent, UnsafeBufferPointer<UInt8>, Bool> { agent, datagram in
+    guard agent.phase == .connected, let bytes = datagram.baseAddress else { return false }
     return bytes.withMemoryRebound(to: CChar.self, capacity: datagram.count) {
-      nice_agent_send(agent, stream, Self.component, UInt32(datagram.count), $0) == Int32(datagram.count)
+      nice_agent_send(agent.agent, agent.stream, component, UInt32(datagram.count), $0) == Int32(datagram.count)
     }
   }
 
@@ -305,10 +309,13 @@ public actor ICEAgent {
       { _, _, _, length, bytes, me in
         guard let bytes, length > 0 else { return }
         bytes.withMemoryRebound(to: UInt8.self, capacity: Int(length)) { bytes in
-          nonisolated(unsafe) let datagram = UnsafeMutableBufferPointer(start: bytes, count: Int(length))
-          ICEAgent.from(me).assumeIsolated { $0.delegate?.received(datagram) }
+          ICEAgent.deliver(ICEAgent.from(me), UnsafeMutableBufferPointer(start: bytes, count: Int(length)))
         }
       }, me)
+  }
+
+  private static let deliver = ActorEntry<ICEAgent, UnsafeMutableBufferPointer<UInt8>, Void> { agent, datagram in
+    agent.delegate?.received(datagram)
   }
 
   /// The agent is alive while its signals are connected: `close` disconnects them, and comes before the last release.

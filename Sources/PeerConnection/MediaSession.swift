@@ -20,7 +20,8 @@ struct MediaSession: ~Copyable {
 
   private(set) var discarded = PeerStatistics.Discarded()
   private(set) var sender: SenderStatistics
-  private(set) var receptions: [UInt32: ReceptionStatistics] = [:]
+  /// One for each source; few, so an array: a dictionary's entry cannot be changed without allocation.
+  private(set) var receptions: [ReceptionStatistics] = []
   private var audio: AudioSession
   private let canonicalName: String
   private var srtp: SRTPSession
@@ -75,7 +76,10 @@ struct MediaSession: ~Copyable {
       let size = try srtp.unprotectRTCP(&datagram, count: datagram.count)
       try RTCP.read(datagram.span.extracting(first: size)) { statement in
         switch statement {
-        case .senderInfo(let source, let info): receptions[source]?.receive(info, arrival: arrival)
+        case .senderInfo(let source, let info):
+          if let index = receptions.firstIndex(where: { $0.source == source }) {
+            receptions[index].receive(info, arrival: arrival)
+          }
         case .report(_, let block): sender.receive(block, arrival: arrival)
         case .canonicalName, .goodbye, .skipped: break
         }
@@ -87,15 +91,23 @@ struct MediaSession: ~Copyable {
   }
 
   private mutating func count(_ header: RTPHeader, arrival: ContinuousClock.Instant) {
-    if receptions[header.ssrc] == nil {
-      if receptions.count >= Self.mostSources, let oldest = receptions.min(by: { $0.value.isOlder(than: $1.value) }) {
-        receptions[oldest.key] = nil
-      }
-      receptions[header.ssrc] = ReceptionStatistics(source: header.ssrc)
-    }
-    receptions[header.ssrc]?.receive(
+    let index = receptions.firstIndex { $0.source == header.ssrc } ?? admit(header.ssrc)
+    receptions[index].receive(
       sequenceNumber: header.sequenceNumber, timestamp: header.timestamp, payloadSize: header.payloadRange.count,
       arrival: arrival)
+  }
+
+  /// Begins to count a new source, in the place of the one that was silent longest when there are too many.
+  private mutating func admit(_ source: UInt32) -> Int {
+    let statistics = ReceptionStatistics(source: source)
+    guard receptions.count >= Self.mostSources,
+      let oldest = receptions.indices.min(by: { receptions[$0].isOlder(than: receptions[$1]) })
+    else {
+      receptions.append(statistics)
+      return receptions.count - 1
+    }
+    receptions[oldest] = statistics
+    return oldest
   }
 
   private mutating func discard(_ error: any Error) {
@@ -134,8 +146,8 @@ struct MediaSession: ~Copyable {
     _ transmit: (UnsafeBufferPointer<UInt8>) -> Bool
   ) {
     reportBlocks.removeAll(keepingCapacity: true)
-    for index in receptions.values.indices {
-      if let block = receptions.values[index].takeReportBlock(at: now) { reportBlocks.append(block) }
+    for index in receptions.indices {
+      if let block = receptions[index].takeReportBlock(at: now) { reportBlocks.append(block) }
     }
     let isSending = lastSending.map { now - $0 < Self.senderHold } ?? false
     let packet = OutgoingRTCPPacket(
@@ -160,7 +172,7 @@ extension ReceptionStatistics {
 
 extension MediaSession {
   func inboundStatistics() -> [PeerStatistics.Inbound] {
-    receptions.values.map {
+    receptions.map {
       PeerStatistics.Inbound(
         ssrc: $0.source, packetsReceived: $0.packetsReceived, packetsLost: $0.packetsLost,
         bytesReceived: $0.bytesReceived, jitter: $0.jitter / .seconds(1))

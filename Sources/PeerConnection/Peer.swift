@@ -119,7 +119,7 @@ public actor Peer {
     guard phase == .new else { return }
     phase = .connecting
     timer = LoopTimer(on: .network) { [weak self] in self?.assumeIsolated { $0.timePassed() } }
-    sendQueue.wakes(LoopTimer(on: .network) { [weak self] in self?.assumeIsolated { $0.sendQueuedAudio() } })
+    sendQueue.wakes(LoopTimer(on: .network) { [weak self] in if let self { Self.sendQueue(self, ()) } })
     channelsToOpen += [configuration.dataChannelLabel].compactMap { $0 }
     ice.assumeIsolated { $0.start(role: role, delegate: self) }
   }
@@ -185,10 +185,7 @@ public actor Peer {
     dtls?.drain { datagram in datagram.withUnsafeBufferPointer { _ = transmit($0) } }
   }
 
-  private func transmit(_ datagram: UnsafeBufferPointer<UInt8>) -> Bool {
-    nonisolated(unsafe) let datagram = datagram  // used before the call returns, on this very thread
-    return ice.assumeIsolated { $0.send(datagram) }
-  }
+  private func transmit(_ datagram: UnsafeBufferPointer<UInt8>) -> Bool { ice.send(datagram) }
 
   private func connected(at now: ContinuousClock.Instant) {
     guard let selectedPair else { return }
@@ -269,6 +266,8 @@ public actor Peer {
     sendQueue.append(payload, samples: UInt32(truncatingIfNeeded: samples), level: level, marker: marker)
   }
 
+  private static let sendQueue = ActorEntry<Peer, Void, Void> { peer, _ in peer.sendQueuedAudio() }
+
   private func sendQueuedAudio() {
     let now = ContinuousClock.now
     let bytes = scratch.bytes
@@ -293,10 +292,26 @@ public actor Peer {
   public nonisolated func forward(
     _ payload: Span<UInt8>, sequenceNumber: UInt16, timestamp: UInt32, marker: Bool, level: AudioLevel?
   ) -> Bool {
-    assumeIsolated { peer in
-      peer.send(
-        payload, sequenceNumber: sequenceNumber, timestamp: timestamp, marker: marker, level: level, at: .now)
+    payload.withUnsafeBufferPointer { payload in
+      Self.forward(
+        self,
+        Forwarded(
+          payload: payload, sequenceNumber: sequenceNumber, timestamp: timestamp, marker: marker, level: level))
     }
+  }
+
+  private struct Forwarded {
+    let payload: UnsafeBufferPointer<UInt8>
+    let sequenceNumber: UInt16
+    let timestamp: UInt32
+    let marker: Bool
+    let level: AudioLevel?
+  }
+
+  private static let forward = ActorEntry<Peer, Forwarded, Bool> { peer, packet in
+    peer.send(
+      packet.payload.span, sequenceNumber: packet.sequenceNumber, timestamp: packet.timestamp, marker: packet.marker,
+      level: packet.level, at: .now)
   }
 
   private func send(
@@ -448,9 +463,10 @@ public actor Peer {
 
 extension Peer: ICEAgentDelegate {
   package nonisolated func received(_ datagram: UnsafeMutableBufferPointer<UInt8>) {
-    nonisolated(unsafe) let datagram = datagram  // used before the call returns, on this very thread
-    assumeIsolated { $0.receive(datagram) }
+    Self.receive(self, datagram)
   }
+
+  private static let receive = ActorEntry<Peer, UnsafeMutableBufferPointer<UInt8>, Void> { $0.receive($1) }
 
   package nonisolated func handle(_ event: ICEEvent) { assumeIsolated { $0.handlePath(event) } }
 
