@@ -47,6 +47,7 @@ let package = Package(
     shim("COpus", pkgConfig: "opus", apt: "libopus-dev"),
     shim("CUSRSCTP", apt: "libusrsctp-dev"),
     shim("CSpeexDSP", pkgConfig: "speexdsp", apt: "libspeexdsp-dev"),
+    shim("CQREncode", apt: "libqrencode-dev"),
     shim("CSndFile", pkgConfig: "sndfile", apt: "libsndfile1-dev"),
 
     // Ground floor: pure values and state machines.
@@ -64,6 +65,7 @@ let package = Package(
     module("Signatures", ["CCrypto"]),
     module("DataChannel", ["CUSRSCTP", "GLibLoop"]),
     module("OpusCodec", ["COpus", "Playout"]),
+    module("QRCode", ["CQREncode"]),
     module("Resampling", ["CSpeexDSP"]),
     module("AudioFiles", ["CSndFile", "GLibLoop", "Audio", "Resampling"]),
     module("PulseAudioIO", ["CPulse", "CGLib", "GLibLoop", "Audio"]),
@@ -93,7 +95,7 @@ let package = Package(
       name: "talkbridge",
       dependencies: [
         "Audio", "Playout", "TalkProtocol", "GLibLoop", "AudioFiles", "PulseAudioIO", "TalkClient", "Transport",
-        "Gateway", "TalkRoom", argumentParser, logging,
+        "Gateway", "TalkRoom", "QRCode", argumentParser, logging,
       ],
       swiftSettings: settings),
 
@@ -116,6 +118,7 @@ let package = Package(
     tests("ICETests", ["ICE", "GLibLoop", "TestSupport"]),
     tests("DTLSSRTPTests", ["DTLSSRTP", "TestSupport"]),
     tests("SignaturesTests", ["Signatures", "TestSupport"]),
+    tests("QRCodeTests", ["QRCode"]),
     tests("DataChannelTests", ["DataChannel", "GLibLoop", "TestSupport"]),
     tests("OpusCodecTests", ["OpusCodec", "Playout", "Audio", "TestSupport"]),
     tests("AudioFilesTests", ["AudioFiles", "Resampling", "GLibLoop", "Audio", "TestSupport"]),
@@ -136,7 +139,7 @@ let package = Package(
         "TalkScenarios",
         "TestSupport",
       ]),
-    tests("CommandLineTests", ["talkbridge", "TestSupport"]),
+    tests("CommandLineTests", ["talkbridge", "TalkRoom", "TestSupport"]),
     tests(
       "SystemTests",
       [

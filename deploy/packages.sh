@@ -13,9 +13,9 @@ export LC_ALL=C
 cd "$(dirname "$0")/.."
 
 run=(libnice10 libsoup-3.0-0 glib-networking libcurl4 libssl3 libsrtp2-1 libopus0 libpulse-mainloop-glib0
-  libsndfile1 libspeexdsp1 libusrsctp2 ca-certificates)
+  libsndfile1 libspeexdsp1 libusrsctp2 libqrencode4 ca-certificates)
 build=(libglib2.0-dev libnice-dev libsoup-3.0-dev glib-networking libcurl4-openssl-dev libssl-dev libsrtp2-dev
-  libopus-dev libpulse-dev libsndfile1-dev libspeexdsp-dev libusrsctp-dev pkg-config ca-certificates)
+  libopus-dev libpulse-dev libsndfile1-dev libspeexdsp-dev libusrsctp-dev libqrencode-dev pkg-config ca-certificates)
 tools=(pulseaudio-utils iproute2 nftables openssl curl espeak-ng chromium python3-venv python3-dev gcc libc6-dev)
 server_libraries=(
   libconfig9 libjansson4 libwebsockets17                                                        # Janus

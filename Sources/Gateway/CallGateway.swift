@@ -1,5 +1,6 @@
 internal import Audio
 internal import DTLSSRTP
+internal import Foundation
 public import GLibLoop
 internal import OpusCodec
 internal import PeerConnection
@@ -116,10 +117,21 @@ public actor CallGateway {
     feed(.leave)
   }
 
-  /// Turns our microphone off or on.
+  /// Turns our microphone off or on. A listener has none.
   public func setMuted(_ isMuted: Bool) {
     microphone?.isMuted = isMuted
     feed(.setMuted(isMuted))
+  }
+
+  /// Turns our microphone off if it is on, and on if it is off.
+  public func toggleMuted() {
+    if let microphone { setMuted(!microphone.isMuted) }
+  }
+
+  /// Raises our hand, or lowers it. A listener has none.
+  public func toggleHand() {
+    let milliseconds = Int(Date.now.timeIntervalSince1970 * 1000)
+    feed(.setHand(raised: !session.hasRaisedHand, timestamp: milliseconds))
   }
 
   /// How things stand. Levels are those since the last call.
@@ -127,7 +139,7 @@ public actor CallGateway {
     GatewayStatus(
       phase: session.phase, participants: session.participants.map { status(of: $0) },
       rendered: mixes.map { PCM.duration(of: $0.renderedSamples) }, inputLevel: microphone?.takeLevel(),
-      isMuted: microphone?.isMuted ?? true)
+      isMuted: microphone?.isMuted ?? true, hasRaisedHand: session.hasRaisedHand)
   }
 
   private func status(of id: ParticipantID) -> ParticipantStatus? { participants[id].map { status(of: $0) } }

@@ -46,6 +46,8 @@ public struct GatewayStatus: Sendable {
   /// Of our own input, since it was asked for last.
   public var inputLevel: LevelMeter.Level?
   public var isMuted: Bool
+  /// Whether our hand is raised.
+  public var hasRaisedHand: Bool
 }
 
 /// How a participation went.

@@ -33,6 +33,7 @@ public actor TalkConnection {
   public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
   private let settings: TransportSettings
+  private let account: Account?
   private let logger: Logger
   private let http: HTTPSession
   private nonisolated let orders: AsyncStream<Order>
@@ -40,11 +41,13 @@ public actor TalkConnection {
   private var sockets: [SocketID: Socket] = [:]
 
   /// - Parameters:
+  ///   - account: Whose requests these are; nil for a guest's.
   ///   - settings: Serve HTTP and sockets alike.
   ///   - loop: Where the connections live.
-  public init(settings: TransportSettings, logger: Logger, on loop: GLibExecutor = .network) {
+  public init(account: Account? = nil, settings: TransportSettings, logger: Logger, on loop: GLibExecutor = .network) {
     self.loop = loop
     self.settings = settings
+    self.account = account
     self.logger = logger
     http = HTTPSession(settings: settings, on: loop)
     (orders, placement) = AsyncStream.makeStream()
@@ -97,7 +100,7 @@ public actor TalkConnection {
     let started = ContinuousClock.now
     let event: CallSession.Event
     do throws(TransportError) {
-      let reply = try await HTTPReply(http.send(HTTPClient.HTTPRequest(request)))
+      let reply = try await HTTPReply(http.send(HTTPClient.HTTPRequest(request, account: account)))
       log(request, started, "status", "\(reply.status)")
       event = .reply(request.id, reply)
     } catch {

@@ -6,10 +6,12 @@ internal import WebTransport
 // Between the words of the transports and those of the protocol.
 
 extension HTTPClient.HTTPRequest {
-  init(_ request: TalkProtocol.HTTPRequest) {
+  init(_ request: TalkProtocol.HTTPRequest, account: Account?) {
     var headers: HTTPHeaders = ["OCS-APIRequest": "true", "Accept": "application/json"]
     if request.body != nil { headers["Content-Type"] = "application/json" }
-    self.init(request.method.rawValue, request.url, headers: headers, body: request.body, timeout: request.timeout)
+    self.init(
+      request.method.rawValue, request.url, headers: headers, body: request.body, credentials: account?.credentials,
+      timeout: request.timeout)
   }
 }
 

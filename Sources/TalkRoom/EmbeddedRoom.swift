@@ -119,6 +119,7 @@ public actor EmbeddedRoom {
     pass(faults)
     timer = LoopTimer(on: .network) { [weak self] in self?.assumeIsolated { $0.timeIsUp() } }
     if let external = options.externalSignaling { backend = SignalingBackend(external, base: base) }
+    server.nextcloud.signaling.base = base
     server.nextcloud.signaling.server = options.externalSignaling?.url ?? base + "/standalone-signaling"
     server.nextcloud.signaling.stunServers = options.stunServers.map { ["urls": [.string($0)]] }
     server.nextcloud.signaling.turnServers = options.turnServers.map { turn in
@@ -177,6 +178,25 @@ public actor EmbeddedRoom {
 
   /// Deletes a conversation, with everybody still in it.
   public func delete(_ token: String) async { await moderate { nextcloud, _ in nextcloud.delete(token) } }
+
+  /// Adds a user to the installation, perhaps with an app password.
+  public func addUser(_ name: String, displayName: String, appPassword: String? = nil) {
+    server.nextcloud.accounts.add(name, displayName: displayName, appPassword: appPassword)
+  }
+
+  /// A user says yes to every login that waits for that.
+  public func grantLogins(to user: String) { server.nextcloud.accounts.grant(to: user) }
+
+  /// How many app passwords of a user are good.
+  public func appPasswordCount(of user: String) -> Int {
+    server.nextcloud.accounts.appPasswords.count { $0.user == user }
+  }
+
+  /// Takes all app passwords of a user away.
+  public func revokeAppPasswords(of user: String) { server.nextcloud.accounts.revoke(of: user) }
+
+  /// How many requests came with a login that is not good.
+  public var refusedLogins: Int { server.nextcloud.accounts.refusedLogins }
 
   /// Puts the installation into maintenance mode, or out of it.
   public func setMaintenance(_ isInMaintenance: Bool) { server.nextcloud.isInMaintenance = isInMaintenance }
@@ -247,7 +267,8 @@ public actor EmbeddedRoom {
     var body = JSONValue(parsing: request.body) ?? .null
     if body == .null, !request.body.isEmpty { body = .object(request.form.mapValues { .string($0) }) }
     var wanted = Nextcloud.Request(
-      method: request.method, path: request.path, query: request.query, cookies: request.cookies, body: body)
+      method: request.method, path: request.path, query: request.query, cookies: request.cookies, body: body,
+      login: Self.login(request.headers["Authorization"]))
     var (reply, effects) = server.handle(wanted, time: time, at: .now)
     await carryOut(effects)
     if let wait = reply.waitsForChat {
@@ -257,6 +278,15 @@ public actor EmbeddedRoom {
       await carryOut(effects)
     }
     return webResponse(reply)
+  }
+
+  /// Reads HTTP's Basic scheme (RFC 7617).
+  private static func login(_ header: String?) -> Nextcloud.Login? {
+    guard let header, header.lowercased().hasPrefix("basic "),
+      let data = Data(base64Encoded: String(header.dropFirst("basic ".count))),
+      let text = String(data: data, encoding: .utf8), let colon = text.firstIndex(of: ":")
+    else { return nil }
+    return Nextcloud.Login(user: String(text[..<colon]), password: String(text[text.index(after: colon)...]))
   }
 
   private func webResponse(_ reply: Nextcloud.Reply) -> WebResponse {

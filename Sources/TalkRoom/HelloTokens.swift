@@ -12,6 +12,7 @@ final class HelloTokens: Sendable {
     var base = ""
     // Expired ones are kept for a while, so that "expired" can be told from "unknown".
     var expiries: [String: ContinuousClock.Instant] = [:]
+    var users: [String: String] = [:]
   }
 
   private let signer = TokenSigner()
@@ -34,8 +35,10 @@ final class HelloTokens: Sendable {
     state.withLock { state in
       if state.expiries.count >= Self.most, let oldest = state.expiries.min(by: { $0.value < $1.value }) {
         state.expiries[oldest.key] = nil
+        state.users[oldest.key] = nil
       }
       state.expiries[token] = expiry
+      if !userID.isEmpty { state.users[token] = userID }
     }
     return token
   }
@@ -59,6 +62,6 @@ final class HelloTokens: Sendable {
     guard now() <= expiry else {
       return .failure(.init(code: "token_expired", message: "The token is expired."))
     }
-    return .success(.init())
+    return .success(.init(userID: state.withLock { $0.users[token] } ?? ""))
   }
 }

@@ -37,11 +37,17 @@ public struct HostedConversation: Sendable, Equatable {
   public var isPublic = true
   /// Guests wait: call and chat answer 412.
   public var hasLobby = false
+  /// When the lobby is to open, in seconds since 1970; nil: when a moderator opens it.
+  public var lobbyOpensAt: Int?
   public var isReadOnly = false
   /// Calls answer 403 altogether.
   public var allowsCalls = true
   public var requiresRecordingConsent = false
   public var guestPermissions: Permissions = .guestDefault
+  /// Users of the installation that belong to the conversation; others come as guests do.
+  public var members: Set<String> = []
+  /// Those of the members who may do everything.
+  public var moderators: Set<String> = []
   /// Guests are turned away with 403 `ban`.
   public var bansGuests = false
 
@@ -49,4 +55,7 @@ public struct HostedConversation: Sendable, Equatable {
     self.token = token
     self.name = name
   }
+
+  /// Whether this user belongs to it.
+  func has(_ user: String) -> Bool { members.contains(user) || moderators.contains(user) }
 }

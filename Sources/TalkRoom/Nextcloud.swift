@@ -12,6 +12,13 @@ struct Nextcloud {
     var query: [String: String] = [:]
     var cookies: [String: String] = [:]
     var body: JSONValue = .null
+    /// Of the `Authorization` header (Basic).
+    var login: Login?
+  }
+
+  struct Login: Hashable {
+    var user: String
+    var password: String
   }
 
   struct Reply: Equatable {
@@ -34,14 +41,22 @@ struct Nextcloud {
     var displayName: String
     var talkSession: String
     var flags = 0
+    /// Of a user of the installation; nil for a guest.
+    var userID: String?
+    /// Of the conversation; other users come by its link.
+    var isMember = false
     /// Guests become moderators when one of them makes them so.
     var isModerator = false
     var givenPermissions: HostedConversation.Permissions
 
     var permissions: HostedConversation.Permissions { isModerator ? .moderator : givenPermissions }
     var isInCall: Bool { flags & 1 != 0 }
-    /// Talk's participant types: guest, guest moderator.
-    var type: JSONValue { isModerator ? 6 : 4 }
+    var actorType: String { userID == nil ? "guests" : "users" }
+    /// Talk's participant types: guest, guest moderator; moderator, user, user who came by the link.
+    var type: JSONValue {
+      if userID == nil { return isModerator ? 6 : 4 }
+      return isModerator ? 2 : isMember ? 3 : 5
+    }
     var signalingPermissions: [String] { permissions.signalingNames + (isModerator ? ["control"] : []) }
   }
 
@@ -61,6 +76,8 @@ struct Nextcloud {
 
   /// What signaling settings tell the client.
   struct Signaling {
+    /// The installation's own address.
+    var base = ""
     /// The server's address, `http://host:port`.
     var server = ""
     var stunServers: [JSONValue] = []
@@ -70,6 +87,8 @@ struct Nextcloud {
 
   var signaling = Signaling()
   var conversations: [String: HostedConversation] = [:]
+  /// App passwords and display names.
+  var accounts = NextcloudAccounts()
   private(set) var participants: [Participant] = []
   private(set) var calls: [String: Call] = [:]
   var chat: [String: [JSONValue]] = [:]
@@ -108,16 +127,18 @@ struct Nextcloud {
     _ request: Request, phpSession: String, time: Int
   ) -> (reply: Reply, notifications: [RoomNotification]) {
     let path = request.path.replacing("/index.php", with: "")
+    if let reply = accounts.answer(request, path: path, signaling: signaling) { return (reply, []) }
+    let user = request.login?.user
     if path == "/ocs/v2.php/cloud/capabilities" { return (ok(capabilities), []) }
     if path.hasPrefix("/call/") { return (page(String(path.dropFirst("/call/".count)), request, phpSession), []) }
     guard path.hasPrefix(Self.api) else { return (Reply(status: 404, body: nil), []) }
     let parts = path.dropFirst(Self.api.count).split(separator: "/").map(String.init)
     switch (request.method, parts.count, parts.first, parts.dropFirst().first) {
     case ("GET", 3, "v3", "signaling") where parts[2] == "settings":
-      return (settings(request.query["token"] ?? ""), [])
+      return (settings(request.query["token"] ?? "", user), [])
     case ("GET", 3, "v3", "signaling"): return (failure(400), [])
     case ("GET", 3, "v4", "room"):
-      guard let conversation = publicConversation(parts[2]) else { return (failure(404, data: .null), []) }
+      guard let conversation = conversation(parts[2], for: user) else { return (failure(404, data: .null), []) }
       return (ok(room(conversation, participant(phpSession, parts[2]), time: time)), [])
     case ("GET", 4, "v4", "room") where parts[3] == "participants": return (failure(403), [])
     case ("POST", 5, "v4", "room") where parts[3...] == ["participants", "active"]:
@@ -179,13 +200,14 @@ struct Nextcloud {
     ]
   }
 
-  private mutating func settings(_ token: String) -> Reply {
-    guard publicConversation(token) != nil || token.isEmpty else { return failure(404, data: .null) }
+  private mutating func settings(_ token: String, _ user: String?) -> Reply {
+    guard conversation(token, for: user) != nil || token.isEmpty else { return failure(404, data: .null) }
     let ticket = JSONValue.string(draw(16) + "::" + draw(64))
     return ok([
-      "signalingMode": signaling.isInternal ? "internal" : "external", "userId": nil, "hideWarning": true,
+      "signalingMode": signaling.isInternal ? "internal" : "external", "userId": user.map { .string($0) } ?? nil,
+      "hideWarning": true,
       "server": signaling.isInternal ? "" : .string(signaling.server), "ticket": ticket,
-      "helloAuthParams": ["1.0": ["userid": nil, "ticket": ticket], "2.0": ["token": .string(signToken(""))]],
+      "helloAuthParams": ["1.0": ["userid": nil, "ticket": ticket], "2.0": ["token": .string(signToken(user ?? ""))]],
       "federation": nil, "stunservers": .array(signaling.stunServers), "turnservers": .array(signaling.turnServers),
       "sipDialinInfo": "",
     ])
@@ -203,6 +225,13 @@ struct Nextcloud {
     conversations[token].flatMap { $0.isPublic ? $0 : nil }
   }
 
+  /// What a user can see, or a guest.
+  private func conversation(_ token: String, for user: String?) -> HostedConversation? {
+    conversations[token].flatMap { conversation in
+      conversation.isPublic || user.map { conversation.has($0) } ?? false ? conversation : nil
+    }
+  }
+
   func participant(_ phpSession: String, _ token: String) -> Participant? {
     participants.first { $0.phpSession == phpSession && $0.token == token }
   }
@@ -214,9 +243,12 @@ struct Nextcloud {
   private mutating func join(
     _ token: String, _ request: Request, _ phpSession: String, time: Int
   ) -> (reply: Reply, notifications: [RoomNotification]) {
-    guard let conversation = publicConversation(token) else { return (failure(404, data: .null), []) }
-    if conversation.bansGuests { return (failure(403, data: ["error": "ban"]), []) }
-    guard conversation.password == request.body["password"].string || isUnlocked(conversation, phpSession) else {
+    let user = request.login?.user
+    let isMember = user.map { conversations[token]?.has($0) ?? false } ?? false
+    guard let conversation = conversation(token, for: user) else { return (failure(404, data: .null), []) }
+    if conversation.bansGuests, user == nil { return (failure(403, data: ["error": "ban"]), []) }
+    guard isMember || conversation.password == request.body["password"].string || isUnlocked(conversation, phpSession)
+    else {
       return (failure(403, data: ["error": "password"]), [])
     }
     // Talk's session ids are base64 with all its characters: clients must not take them for path segments.
@@ -225,6 +257,14 @@ struct Nextcloud {
     var new = Participant(
       phpSession: phpSession, token: token, actorID: draw(40, from: "0123456789abcdef"), attendeeID: nextAttendee,
       displayName: "", talkSession: talkSession, givenPermissions: conversation.guestPermissions)
+    if let user {
+      new = Participant(
+        phpSession: phpSession, token: token, actorID: user, attendeeID: nextAttendee,
+        displayName: accounts.displayNames[user] ?? user, talkSession: talkSession, userID: user,
+        isMember: isMember,
+        isModerator: conversation.moderators.contains(user),
+        givenPermissions: conversation.guestPermissions)
+    }
     if let old = participant(phpSession, token) {
       if request.body["force"].bool == false, old.isInCall {
         return (
@@ -235,8 +275,8 @@ struct Nextcloud {
       notifications = remove(old, time: time)
       new = Participant(
         phpSession: phpSession, token: token, actorID: old.actorID, attendeeID: old.attendeeID,
-        displayName: old.displayName, talkSession: talkSession, isModerator: old.isModerator,
-        givenPermissions: old.givenPermissions)
+        displayName: old.displayName, talkSession: talkSession, userID: old.userID, isMember: old.isMember,
+        isModerator: old.isModerator, givenPermissions: old.givenPermissions)
     } else {
       nextAttendee += 1
     }
@@ -285,7 +325,8 @@ struct Nextcloud {
           .array(
             peers.map { peer in
               [
-                "actorType": "guests", "actorId": .string(peer.actorID), "displayName": .string(peer.displayName),
+                "actorType": .string(peer.actorType), "actorId": .string(peer.actorID),
+                "displayName": .string(peer.displayName),
                 "token": .string(token), "lastPing": .int(time), "sessionId": .string(peer.talkSession),
               ]
             })), []
@@ -342,7 +383,7 @@ struct Nextcloud {
       "inCall": .int(participant.flags), "lastPing": .int(time), "sessionId": .string(participant.talkSession),
       "nextcloudSessionId": .string(participant.talkSession),
       "participantPermissions": .int(participant.permissions.rawValue), "participantType": participant.type,
-      "actorType": "guests", "actorId": .string(participant.actorID),
+      "actorType": .string(participant.actorType), "actorId": .string(participant.actorID),
     ]
   }
 

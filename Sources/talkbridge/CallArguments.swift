@@ -20,6 +20,10 @@ struct CallArguments: ParsableArguments {
       """, valueName: "time"))
   var duration: TimeLength?
 
+  @OptionGroup var room: RoomArguments
+
+  @OptionGroup var account: AccountArguments
+
   @Flag(help: "Leave when the last other participant has left the call.")
   var untilEmpty = false
 
@@ -68,7 +72,8 @@ struct JoinCommand: ParsableCommand {
     abstract: "Take part in a call: your microphone and speakers, unless told otherwise.",
     discussion: """
       Starts the call if there is none, without ringing the others; where that is not allowed, waits for it to start. \
-      Ctrl-C leaves in order, a second one at once.
+      Ctrl-C leaves in order, a second one at once. In a terminal the key m turns the microphone off and on, h raises and \
+      lowers the hand, q leaves; the signal SIGUSR1 turns the microphone off and on, too.
       """)
 
   @OptionGroup var call: CallArguments
@@ -83,6 +88,9 @@ struct JoinCommand: ParsableCommand {
   @Flag(help: "Repeat an input file; otherwise it plays once, and silence follows.")
   var loop = false
 
+  @Flag(help: "Start with the microphone off.")
+  var mute = false
+
   @Flag(help: "Ring the other members of the conversation when this starts the call.")
   var ring = false
 
@@ -90,7 +98,7 @@ struct JoinCommand: ParsableCommand {
     let call = self.call
     let plan = CallPlan(
       arguments: call, role: .participant, defaultName: "talkbridge", input: input,
-      outputs: output.isEmpty ? [.pulse(name: nil)] : output, repeatsInput: loop, rings: ring)
+      outputs: output.isEmpty ? [.pulse(name: nil)] : output, repeatsInput: loop, rings: ring, startsMuted: mute)
     runAndExit { await plan.run() }
   }
 }

@@ -20,6 +20,9 @@ struct CallPlan: Sendable {
   var outputs: [AudioEnd]
   var repeatsInput = false
   var rings = false
+  var startsMuted = false
+  var room = RoomArguments.Values()
+  var account = AccountArguments.Values()
   var duration: Duration?
   var leavesWhenEmpty = false
   var relayOnly = false
@@ -31,7 +34,7 @@ struct CallPlan: Sendable {
 
   init(
     arguments: CallArguments, role: CallSession.Role, defaultName: String, input: AudioEnd, outputs: [AudioEnd],
-    repeatsInput: Bool = false, rings: Bool = false
+    repeatsInput: Bool = false, rings: Bool = false, startsMuted: Bool = false
   ) {
     url = arguments.url
     self.role = role
@@ -40,6 +43,9 @@ struct CallPlan: Sendable {
     self.outputs = outputs
     self.repeatsInput = repeatsInput
     self.rings = rings
+    self.startsMuted = startsMuted
+    room = arguments.room.values
+    account = arguments.account.values
     duration = arguments.duration?.duration
     leavesWhenEmpty = arguments.untilEmpty
     relayOnly = arguments.relayOnly
@@ -83,6 +89,9 @@ struct CallPlan: Sendable {
     return isatty(STDERR_FILENO) == 1 ? .live : .plain
   }
 
+  private static let speakersKeys = "keys: m turns the microphone off and on, h raises and lowers the hand, q leaves"
+  private static let listenersKeys = "keys: q leaves"
+
   private func participate(_ reporter: Reporter) async throws(Failure) -> CallSummary {
     let address: ConversationAddress
     do { address = try ConversationAddress(url) } catch {
@@ -98,7 +107,13 @@ struct CallPlan: Sendable {
     let signals = [SIGINT, SIGTERM, SIGHUP].map { signal in
       SignalWatch(signal, on: .network) { reporter.interrupted(gateway) }
     }
-    defer { withExtendedLifetime(signals) {} }
+    let muting = SignalWatch(SIGUSR1, on: .network) { Task { await gateway.toggleMuted() } }
+    let keys = input == .pipe ? nil : TerminalKeys(on: .network) { gateway.pressed($0) }
+    defer {
+      keys?.end()
+      withExtendedLifetime((signals, muting)) {}
+    }
+    if keys != nil { await reporter.note(role == .listener ? Self.listenersKeys : Self.speakersKeys) }
     let following = Task { await reporter.follow(gateway) }
     let result: Result<CallSummary, GatewayError>
     do { result = .success(try await gateway.run()) } catch { result = .failure(error) }
@@ -114,6 +129,11 @@ struct CallPlan: Sendable {
   private func options(_ address: ConversationAddress, _ reporter: Reporter) throws(Failure) -> CallOptions {
     var call = CallSession.Configuration(address: address, role: role, displayName: name)
     call.ringsOthers = rings
+    call.startsMuted = startsMuted
+    call.password = try room.password()
+    call.consentsToRecording = room.consents
+    call.waitsInLobby = room.waitsInLobby
+    call.usesAccount = account.user != nil
     var options = CallOptions(call: call)
     for output in outputs {
       if let end = outputEnd(output, reporter) { options.outputs.append(end) }
@@ -154,6 +174,7 @@ struct CallPlan: Sendable {
       throw Failure("\(error)", .usage, identifier: "proxy-unusable")
     }
     return TalkConnection(
+      account: try account.resolved(for: address),
       settings: TransportSettings(caFile: caFile, proxies: proxies, userAgent: "talkbridge/\(Version.current)"),
       logger: logger)
   }

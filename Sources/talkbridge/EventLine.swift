@@ -33,7 +33,14 @@ struct EventLine {
     }
     switch event {
     case .phase(let phase):
-      self.init("phase", ["phase": .string(phase.identifier), "message": .string(phase.description)])
+      var members: [String: JSONValue] = [
+        "phase": .string(phase.identifier), "message": .string(phase.description),
+      ]
+      if case .waitingInLobby(let time) = phase {
+        members["opensAt"] =
+          time.map { .string(Date(timeIntervalSince1970: Double($0)).formatted(.iso8601)) } ?? .null
+      }
+      self.init("phase", members)
     case .conversationJoined(let name):
       self.init("conversation-joined", ["name": name.map { .string($0) } ?? .null])
     case .participantJoined(let participant):
@@ -52,6 +59,8 @@ struct EventLine {
     case .publishingForbidden: self.init("publishing-forbidden")
     case .publishingFailed(let reason): self.init("publishing-failed", ["message": .string(reason)])
     case .mutedByModerator: self.init("muted-by-moderator")
+    case .microphoneMuted(let isMuted): self.init("microphone-muted", ["muted": .bool(isMuted)])
+    case .handRaised(let raised): self.init("hand-raised", ["raised": .bool(raised)])
     case .chatChanged: self.init("chat-changed")
     case .recordingStatus(let status): self.init("recording-status", ["status": .number(Double(status))])
     }
@@ -63,6 +72,7 @@ struct EventLine {
       "statistics",
       [
         "phase": .string(status.phase.identifier), "muted": .bool(status.isMuted),
+        "handRaised": .bool(status.hasRaisedHand),
         "renderedSeconds": .array(status.rendered.map { .number($0.inSeconds) }),
         "inputLevel": level(status.inputLevel), "participants": .array(status.participants.map { participant($0) }),
       ])
@@ -132,6 +142,7 @@ extension CallPhase {
     case .checkingServer: "checking-server"
     case .joiningConversation: "joining-conversation"
     case .connectingSignaling: "connecting-signaling"
+    case .waitingInLobby: "waiting-in-lobby"
     case .waitingForCall(.nobodyInCall): "waiting-for-call"
     case .waitingForCall(.mayNotStartCall): "waiting-for-start"
     case .enteringCall: "entering-call"

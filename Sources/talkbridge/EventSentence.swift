@@ -34,9 +34,11 @@ struct EventSentence {
     case .participantRaisedHand(let id, let raised): "\(name(id)) \(raised ? "raised" : "lowered") a hand"
     case .participantReacted(let id, let reaction): "\(name(id)): \(LiveDisplay.printable(reaction))"
     case .publishing: "others can hear us"
-    case .publishingForbidden: "we are not allowed to speak here; listening"
+    case .publishingForbidden: "we are not allowed to speak here; listening until we are"
     case .publishingFailed(let reason): "others cannot hear us: \(LiveDisplay.printable(reason))"
     case .mutedByModerator: "a moderator muted us"
+    case .microphoneMuted(let isMuted): isMuted ? "our microphone is off" : "our microphone is on"
+    case .handRaised(let raised): raised ? "our hand is raised" : "our hand is down"
     case .recordingStatus(let status): status == 0 ? "the server's own recording ended" : nil
     }
   }

@@ -22,6 +22,7 @@ enum ExitCause: Int32, CaseIterable {
   case noICEPath = 22
   case consentRequired = 23
   case encryptedCall = 24
+  case loginRefused = 25
   case removed = 26
   case serverBusy = 27
   case signalingUnreachable = 28
@@ -43,10 +44,10 @@ enum ExitCause: Int32, CaseIterable {
     case .hostUnreachable: "the server cannot be reached"
     case .tlsFailure: "the server's certificate is not trusted"
     case .notATalkServer: "no Nextcloud Talk at this address, or too old a version"
-    case .unknownRoom: "no such conversation, or it is not open to guests"
-    case .passwordNeeded: "the conversation wants a password"
+    case .unknownRoom: "no such conversation, or it is not open to us"
+    case .passwordNeeded: "the conversation wants a password, or another one"
     case .banned: "banned from the conversation"
-    case .lobby: "the lobby is closed to guests"
+    case .lobby: "the lobby lets only moderators in"
     case .callForbidden: "not allowed to take part in a call here"
     case .sessionLimit: "the signaling server takes no more sessions"
     case .noSignalingServer: "the installation has no high-performance backend"
@@ -54,6 +55,7 @@ enum ExitCause: Int32, CaseIterable {
     case .noICEPath: "no network path for the sound"
     case .consentRequired: "the call asks for consent to be recorded"
     case .encryptedCall: "the call is end-to-end encrypted"
+    case .loginRefused: "the user's app password is missing, cannot be read or is not accepted"
     case .removed: "removed from the call or the conversation"
     case .serverBusy: "the server failed, is in maintenance or asks to come back later"
     case .signalingUnreachable: "the signaling server cannot be reached"

@@ -53,6 +53,7 @@ extension ExitCause {
       case .notATalkServer, .talkUnavailable, .talkTooOld: .notATalkServer
       case .unknownConversation, .loginNeeded, .federated, .conversationForbidden: .unknownRoom
       case .passwordNeeded, .passwordWrong: .passwordNeeded
+      case .loginRefused: .loginRefused
       case .banned: .banned
       case .lobby: .lobby
       case .callsDisabled, .readOnly, .callForbidden, .callRefused: .callForbidden

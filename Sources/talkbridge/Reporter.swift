@@ -34,7 +34,8 @@ actor Reporter {
       return count
     }
     if count > 1 {
-      // The display left the cursor below itself, so that nothing is to be restored.
+      // The display left the cursor below itself, so that nothing else is to be restored.
+      TerminalKeys.restoreTerminal()
       _exit(ExitCause.interrupted.rawValue)
     }
     Task { await gateway.leave() }
@@ -77,6 +78,11 @@ actor Reporter {
     } else if let sentence = EventSentence(names: names).sentence(for: event) {
       say(sentence)
     }
+  }
+
+  /// Something about the program itself that only a person wants to know.
+  func note(_ sentence: String) {
+    if style != .json { say(sentence) }
   }
 
   func warn(_ message: String) {

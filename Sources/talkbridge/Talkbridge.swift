@@ -19,7 +19,10 @@ struct Talkbridge: ParsableCommand {
       \(ExitCause.table)
       """,
     version: Version.current,
-    subcommands: [JoinCommand.self, RecordCommand.self, DevicesCommand.self, DemoCommand.self])
+    subcommands: [
+      JoinCommand.self, RecordCommand.self, LoginCommand.self, LogoutCommand.self, DevicesCommand.self,
+      DemoCommand.self,
+    ])
 }
 
 enum Version {

@@ -127,15 +127,30 @@ import Testing
     #expect(Rehearsal.offerRequests(stage.effects) == ["P"])
     stage.forget()
     stage.update([Rehearsal.own: .inCall], own: Permissions(rawValue: 151))
-    #expect(Rehearsal.requested(stage.news()) == [.changeCallFlags])
-    #expect(stage.lastRequest?.json["flags"] == 3 && stage.lastRequest?.method == .put)
+    #expect(Rehearsal.requested(stage.news()) == [.leaveCall], "browsers ask for the streams of those who enter")
+    stage.reply(.leaveCall)
+    #expect(stage.lastRequest?.purpose == .joinCall && stage.lastRequest?.json["flags"] == 3)
+    stage.reply(.joinCall)
+    stage.update([Rehearsal.own: .speaking, "P": .speaking], own: Permissions(rawValue: 151))
     #expect(stage.publisher != nil, "granted")
     stage.publish()
+    #expect(stage.reports.contains(.publishing))
     stage.forget()
     stage.update([Rehearsal.own: .speaking], own: Permissions(rawValue: 135))
     #expect(stage.news() == [.closePeer(try #require(stage.publisher)), .report(.publishingForbidden)])
     stage.update([Rehearsal.own: .inCall], own: Permissions(rawValue: 135))
     #expect(stage.news().isEmpty, "said once")
+  }
+
+  @Test func `the permission given to who is alone in the call needs no leaving`() throws {
+    var stage = try Rehearsal()
+    stage.proceed(to: .posted, room: ["permissions": 135])
+    stage.update([Rehearsal.own: .inCall], own: Permissions(rawValue: 135))
+    stage.forget()
+    stage.update([Rehearsal.own: .inCall], own: Permissions(rawValue: 151))
+    #expect(Rehearsal.requested(stage.news()) == [.changeCallFlags])
+    #expect(stage.lastRequest?.json["flags"] == 3 && stage.lastRequest?.method == .put)
+    #expect(stage.publisher != nil)
   }
 
   @Test func `an offer that is not allowed is tried twice more, then left`() throws {

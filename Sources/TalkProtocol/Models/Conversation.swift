@@ -18,6 +18,8 @@ public struct Conversation: Codable, Hashable, Sendable {
   @Tolerant public var readOnly: Bool?
   /// 0 open, 1 everybody but moderators waits.
   @Tolerant public var lobbyState: Int?
+  /// When the lobby opens by itself, in seconds since 1970; 0 for never.
+  @Tolerant public var lobbyTimer: Int?
   @Tolerant public var hasPassword: Bool?
   @Tolerant public var recordingConsent: Int?
   /// 0 none, 1 video, 2 audio, 3 and 4 starting, 5 failed.
@@ -29,6 +31,7 @@ public struct Conversation: Codable, Hashable, Sendable {
     self.token = token
     (type, name, displayName, participantType, actorType, actorId) = (nil, nil, nil, nil, nil, nil)
     (attendeeId, permissions, callFlag, hasCall, callStartTime, canStartCall) = (nil, nil, nil, nil, nil, nil)
+    lobbyTimer = nil
     (readOnly, lobbyState, hasPassword, recordingConsent, callRecording, sessionId) = (nil, nil, nil, nil, nil, nil)
   }
 

@@ -42,8 +42,8 @@ public struct HTTPRequest: Hashable, Sendable {
   }
 
   public enum Purpose: String, Hashable, Sendable {
-    case readCapabilities, joinConversation, setGuestName, readSignalingSettings, listCall, joinCall, changeCallFlags
-    case leaveCall, leaveConversation
+    case readCapabilities, joinConversation, readConversation, setGuestName, readSignalingSettings, listCall, joinCall
+    case changeCallFlags, leaveCall, leaveConversation
   }
 
   public var id: RequestID

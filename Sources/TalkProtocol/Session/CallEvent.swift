@@ -1,3 +1,5 @@
+internal import Foundation
+
 /// What a user wants to know.
 public enum CallEvent: Hashable, Sendable {
   case phase(CallPhase)
@@ -19,6 +21,10 @@ public enum CallEvent: Hashable, Sendable {
   /// We cannot speak, for the reason given; listening goes on.
   case publishingFailed(String)
   case mutedByModerator
+  /// Our own microphone was turned off or on, by whomever.
+  case microphoneMuted(Bool)
+  /// Our own hand was raised or lowered.
+  case handRaised(Bool)
   /// There is something new in the chat.
   case chatChanged
   /// 0 none, 1 video, 2 audio, 3 and 4 starting, 5 failed.
@@ -36,6 +42,8 @@ public enum CallPhase: Hashable, Sendable, CustomStringConvertible {
   case checkingServer
   case joiningConversation
   case connectingSignaling
+  /// `opensAt` is in seconds since 1970, where a moderator has set a time.
+  case waitingInLobby(opensAt: Int?)
   case waitingForCall(Wait)
   case enteringCall
   case inCall
@@ -49,6 +57,8 @@ public enum CallPhase: Hashable, Sendable, CustomStringConvertible {
     case .checkingServer: "asking the server what it can do"
     case .joiningConversation: "joining the conversation"
     case .connectingSignaling: "connecting to the signaling server"
+    case .waitingInLobby(nil): "waiting in the lobby until a moderator opens it"
+    case .waitingInLobby(let time?): "waiting in the lobby, which opens at \(Self.date(time))"
     case .waitingForCall(.nobodyInCall): "waiting until somebody is in the call"
     case .waitingForCall(.mayNotStartCall): "waiting until somebody starts the call, which we may not"
     case .enteringCall: "entering the call"
@@ -57,6 +67,12 @@ public enum CallPhase: Hashable, Sendable, CustomStringConvertible {
     case .leaving: "leaving"
     case .finished: "finished"
     }
+  }
+
+  private static func date(_ seconds: Int) -> String {
+    let style = Date.ISO8601FormatStyle().year().month().day().dateTimeSeparator(.space).time(
+      includingFractionalSeconds: false)
+    return Date(timeIntervalSince1970: Double(seconds)).formatted(style) + " UTC"
   }
 }
 

@@ -19,6 +19,8 @@ public enum CallFailure: Error, Hashable, Sendable {
   case passwordWrong
   case banned
   case loginNeeded
+  /// The account's name or app password is not, or no longer, accepted.
+  case loginRefused
   case lobby
   case federated
   case conversationForbidden
@@ -63,6 +65,7 @@ public enum CallFailure: Error, Hashable, Sendable {
     case .passwordWrong: "password-wrong"
     case .banned: "banned"
     case .loginNeeded: "login-needed"
+    case .loginRefused: "login-refused"
     case .lobby: "lobby"
     case .federated: "federated"
     case .conversationForbidden: "conversation-forbidden"
@@ -126,17 +129,19 @@ extension CallFailure: CustomStringConvertible {
     case .serverError(let doing, let status):
       "The server failed while \(doing) (HTTP status \(status)). Try again; if it stays, its log tells more."
     case .unknownConversation:
-      "There is no such conversation, or guests may not enter it. Check the address; the conversation must allow guests."
+      "There is no such conversation, or we may not enter it. Check the address; guests need a conversation that allows them."
     case .passwordNeeded:
-      "The conversation has a password. Give it."
+      "The conversation has a password. Write it into a file and give that with --room-password-file."
     case .passwordWrong:
       "The conversation's password is another one. Check it: too many wrong ones block this address for half an hour."
     case .banned:
       "A moderator has banned us or our address from the conversation. Ask one to lift the ban."
     case .loginNeeded:
-      "The server wants a login for this. The conversation must allow guests."
+      "The server wants a login for this. The conversation must allow guests; or join as a user, with --user."
+    case .loginRefused:
+      "The server does not accept the user's name and app password. Make a new one with “talkbridge login”, or in the security settings of the account."
     case .lobby:
-      "The conversation's lobby is closed: only moderators are let in now. Ask one to open it."
+      "The conversation's lobby is closed: only moderators are let in now. Ask one to open it, or wait with --wait-in-lobby."
     case .federated:
       "The conversation lives on another server, which is not supported. Use its address there."
     case .conversationForbidden:
@@ -148,7 +153,7 @@ extension CallFailure: CustomStringConvertible {
     case .callRefused(let reason):
       "The server refused to let us into the call (\(reason)). If it stays, its log tells more."
     case .consentNeeded:
-      "Calls here are recorded, and whoever joins must agree to that. Give the consent to join."
+      "Calls here are recorded, and whoever joins must agree to that. Agree with --consent."
     case .callNotConfirmed:
       "Nextcloud let us into the call, but the signaling server was never told. Its administrator should check the secret and the addresses both know of each other."
     case .noSignalingServer:

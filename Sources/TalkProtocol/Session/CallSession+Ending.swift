@@ -7,6 +7,7 @@ extension CallSession {
       recover(.signalingUnreachable(detail: "it did not let us into the room in time"), at: now)
     case .retryingRoom(let at) where at <= now: enterRoom(at: now)
     case .retryingCall(let at) where at <= now: enterCall(at: now)
+    case .waitingInLobby(let checkAt) where checkAt <= now: lookAtLobby()
     case .waitingForCall(let reason, let checkAt, let until):
       if let until, until <= now {
         depart(.callEnded, at: now)
@@ -46,7 +47,11 @@ extension CallSession {
     guard isSettled else { return depart(.failed(failure), at: now) }
     let since = interruptedSince ?? now
     interruptedSince = since
-    guard now - since < timing.recovery else { return depart(.failed(failure), at: now) }
+    // Maintenance ends when its administrator is done, which the server knows no better than we do.
+    guard now - since < timing.recovery || failure == .maintenance else {
+      return depart(.failed(failure), at: now)
+    }
+    let retryAfter = failure == .rateLimited ? max(retryAfter ?? .zero, timing.rateLimit) : retryAfter
     forgetSignaling()
     enter(.reconnecting(reason: failure.description))
     if let enteredAt, now - enteredAt > .seconds(30) { recoveries = 0 }
@@ -105,7 +110,8 @@ extension CallSession {
     let isJoined: Bool
     if case .joiningConversation = stage { isJoined = true } else { isJoined = conversation != nil }
     switch outcome {
-    case .failed(.removedFromConversation), .failed(.conversationGone), .failed(.takenOver): finish(outcome)
+    case .failed(.removedFromConversation), .failed(.conversationGone), .failed(.takenOver), .failed(.loginRefused):
+      finish(outcome)
     case _ where !isJoined: finish(outcome)
     case .callEnded, .failed(.removedFromCall): leaveConversation(outcome, at: now)
     case _ where hasPosted: stage = .leaving(Departure(outcome, .call(leaveCall()), until: now + limit(outcome)))

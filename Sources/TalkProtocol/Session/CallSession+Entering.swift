@@ -17,6 +17,10 @@ extension CallSession {
   }
 
   mutating func received(_ answer: Answer, for id: RequestID, at now: Instant) {
+    // Wrong passwords are counted, and block the address in the end: never a second try.
+    if configuration.usesAccount, !isLeaving, case .success(let reply) = answer, reply.status == 401 {
+      return stop(.loginRefused, at: now)
+    }
     if id == nameLookup {
       nameLookup = nil
       return namesReceived(answer, at: now)
@@ -27,6 +31,7 @@ extension CallSession {
     case .naming(id): fetchSettings()
     case .fetchingSettings(id): settingsReceived(answer, at: now)
     case .lookingForCall(id, let reason, let until): callListed(answer, reason, until: until, at: now)
+    case .lookingAtLobby(id): lobbySeen(answer, at: now)
     case .enteringCall(id): callEntered(answer, at: now)
     case .renewingMembership(id, _): enterCall(at: now)
     case .leaving(let departure) where departure.awaits(id): departureContinues(departure, at: now)
@@ -88,7 +93,7 @@ extension CallSession {
       let name = joined.displayName.flatMap { $0.isEmpty ? nil : $0 } ?? joined.name
       outbox.report(.conversationJoined(name: name))
     }
-    if joined.isClosedByLobby { return stop(.lobby, at: now) }
+    if joined.isClosedByLobby, !configuration.waitsInLobby { return stop(.lobby, at: now) }
     let isGuest = joined.actorType.map { $0 == "guests" } ?? true
     guard isGuest, let nick else { return fetchSettings() }
     stage = .naming(
@@ -148,7 +153,12 @@ extension CallSession {
     tokenRejections = 0
     hasPosted = false
     isConfirmed = false
-    let isRunning = conversation?.hasCall == true
+    if isKeptOutByLobby, configuration.waitsInLobby { waitInLobby(at: now) } else { approachCall(at: now) }
+  }
+
+  /// Nothing is between us and the call: enters it, or waits for it.
+  mutating func approachCall(at now: Instant) {
+    let isRunning = conversation?.hasCall == true || roster.hasPeopleInCall
     let until = isReturning && hadCompany ? now + timing.callReturn : nil
     switch configuration.role {
     case .participant:
@@ -179,7 +189,7 @@ extension CallSession {
   private mutating func callListed(
     _ answer: Answer, _ reason: CallPhase.Wait, until: Instant?, at now: Instant
   ) {
-    if case .success(let reply) = answer, reply.status == 412 { return stop(.lobby, at: now) }
+    if case .success(let reply) = answer, reply.status == 412 { return lobbyClosed(at: now) }
     let peers = callPeers(in: answer) ?? []
     outbox.report(roster.name(from: peers))
     let isRunning = peers.contains { peer in
@@ -233,8 +243,9 @@ extension CallSession {
     case 404:
       // The session in Nextcloud is gone: join once more, then give up.
       rejoin(orStopWith: .conversationGone, at: now)
-    case 412: stop(.lobby, at: now)
-    default: retryCall(failure(for: reply, doing: "letting us into the call"), at: now)
+    case 412: lobbyClosed(at: now)
+    default:
+      retryCall(failure(for: reply, doing: "letting us into the call"), retryAfter: reply.retryAfter, at: now)
     }
   }
 
@@ -246,9 +257,11 @@ extension CallSession {
     wait(configuration.role == .participant ? .mayNotStartCall : .nobodyInCall, until: nil, at: now)
   }
 
-  private mutating func retryCall(_ failure: CallFailure, at now: Instant) {
+  private mutating func retryCall(_ failure: CallFailure, retryAfter: Duration? = nil, at now: Instant) {
     failures += 1
-    guard failure.isTransient, failures <= 3 else { return stop(failure, at: now) }
+    // A server that wants to be left alone for minutes is not asked again within seconds.
+    let isPatient = failure != .rateLimited && failure != .maintenance
+    guard failure.isTransient, failures <= 3, isPatient else { return stop(failure, retryAfter: retryAfter, at: now) }
     stage = .retryingCall(at: now + timing.rung(failures - 1))
   }
 

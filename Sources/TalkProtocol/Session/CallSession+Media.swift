@@ -13,6 +13,7 @@ extension CallSession {
     stage = .inCall
     outbox.report(roster.dropStale())
     enter(.inCall)
+    if mayPublish { isPublishingForbidden = false }
     permissionsChanged(at: now)
     announceToAll(at: now)
     nameLookups = 0
@@ -49,8 +50,11 @@ extension CallSession {
   mutating func permissionsChanged(at now: Instant) {
     guard isInCall, configuration.role == .participant else { return }
     if mayPublish {
+      let isGranted = isPublishingForbidden
       isPublishingForbidden = false
       guard publication.isIdle, !isPublishingRefused else { return }
+      // Browsers ask for the stream of somebody they see enter; who was without one is never looked at again.
+      if isGranted, roster.hasPeopleInCall { return renewMembership(at: now) }
       if !ownFlags.contains(.audio) {
         let body: JSONValue = ["flags": .number(Double(wantedFlags.rawValue))]
         _ = request(
@@ -185,6 +189,7 @@ extension CallSession {
   mutating func setMuted(_ muted: Bool) {
     guard configuration.role == .participant, muted != isMuted else { return }
     isMuted = muted
+    outbox.report(.microphoneMuted(muted))
     guard isInCall else { return }
     sendData(muted ? .audioOff : .audioOn)
     for participant in listeners { sendAudioState(to: participant) }
@@ -195,6 +200,19 @@ extension CallSession {
     guard configuration.role == .participant, speaking != isSpeaking, !(speaking && isMuted) else { return }
     isSpeaking = speaking
     if isInCall { sendData(speaking ? .speaking : .stoppedSpeaking) }
+  }
+
+  mutating func setHand(raised: Bool, timestamp: Int) {
+    guard configuration.role == .participant, raised != hasRaisedHand else { return }
+    handRaisedAt = raised ? timestamp : nil
+    outbox.report(.handRaised(raised))
+    guard isInCall else { return }
+    for participant in listeners { sendHand(to: participant, timestamp: timestamp) }
+  }
+
+  private mutating func sendHand(to id: ParticipantID, timestamp: Int) {
+    outbox.send(
+      .raiseHand(state: hasRaisedHand, timestamp: timestamp), to: id.session, MessageTag(.state, outbox.nextNumber()))
   }
 
   /// Whoever may want to know.
@@ -220,6 +238,7 @@ extension CallSession {
       case .participant(let id):
         sendAudioState(to: id)
         outbox.send(.mute(.video), to: id.session, MessageTag(.state, outbox.nextNumber()))
+        if let handRaisedAt { sendHand(to: id, timestamp: handRaisedAt) }
         if let nick {
           outbox.send(.nickChanged(name: nick), to: id.session, MessageTag(.state, outbox.nextNumber()))
         }

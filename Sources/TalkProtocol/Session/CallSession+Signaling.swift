@@ -76,6 +76,7 @@ extension CallSession {
 
   private mutating func received(_ room: RoomState, id: String?, at now: Instant) {
     if let lobby = room.lobbyState { lobbyIsClosed = lobby == 1 }
+    defer { if id == nil { lobbyMayHaveChanged(at: now) } }
     if case .enteringRoom(let tag, _) = stage, id == tag.text { return roomEntered(at: now) }
     guard id == nil, hasEnteredRoom, let roomid = room.roomid, roomid != configuration.address.token else { return }
     depart(.failed(.conversationGone), at: now)
@@ -163,13 +164,14 @@ extension CallSession {
       permissions = granted
       isPublishingRefused = false
     }
+    if !isKeptOutByLobby { lobbyMayHaveChanged(at: now) }
     guard let flags = own.inCall else { return permissionsChanged(at: now) }
     ownFlags = flags
     if flags.contains(.inCall) {
       guard hasPosted else { return }
       if isConfirmed { permissionsChanged(at: now) } else { callConfirmed(at: now) }
     } else if isConfirmed, isInCall {
-      depart(.failed(lobbyIsClosed ? .lobby : .removedFromCall), at: now)
+      if lobbyIsClosed { lobbyClosed(at: now) } else { depart(.failed(.removedFromCall), at: now) }
     }
   }
 

@@ -18,6 +18,8 @@ public struct CallSession: Sendable {
   public struct Configuration: Sendable {
     public var address: ConversationAddress
     public var role: Role
+    /// Whether the requests carry the name and app password of a user, who is no guest then.
+    public var usesAccount = false
     /// Shown to others; guests only.
     public var displayName: String
     public var password: String?
@@ -25,6 +27,8 @@ public struct CallSession: Sendable {
     public var ringsOthers = false
     public var consentsToRecording = false
     public var startsMuted = false
+    /// Whether a closed lobby is waited out in the conversation, at any time; otherwise it ends the session.
+    public var waitsInLobby = false
     public var timing = CallTiming()
 
     public init(address: ConversationAddress, role: Role, displayName: String) {
@@ -42,6 +46,8 @@ public struct CallSession: Sendable {
     case setMuted(Bool)
     /// Whether there is speech on our microphone, for the display of others.
     case setSpeaking(Bool)
+    /// Raises or lowers our hand. `timestamp` is in milliseconds since 1970; others sort raised hands by it.
+    case setHand(raised: Bool, timestamp: Int)
     case reply(RequestID, HTTPReply)
     case requestFailed(RequestID, TransportFailure)
     case socketOpened(SocketID)
@@ -61,6 +67,9 @@ public struct CallSession: Sendable {
     case enteringRoom(MessageTag, until: Instant)
     /// An answer other than success; again at this time.
     case retryingRoom(at: Instant)
+    /// In the conversation, and not let into its call: to be looked at again at this time.
+    case waitingInLobby(checkAt: Instant)
+    case lookingAtLobby(RequestID)
     /// Is there a call?
     case lookingForCall(RequestID, CallPhase.Wait, until: Instant?)
     case waitingForCall(CallPhase.Wait, checkAt: Instant, until: Instant?)
@@ -127,6 +136,8 @@ public struct CallSession: Sendable {
   // Aside from the main line.
   var isMuted: Bool
   var isSpeaking = false
+  /// Since when our hand is raised, in milliseconds since 1970.
+  var handRaisedAt: Int?
   var nameLookup: RequestID?
   var nextNameLookup: Instant?
   var nameLookups = 0
@@ -171,12 +182,15 @@ public struct CallSession: Sendable {
     case .enteringRoom(_, let until), .awaitingConfirmation(let until), .renewingMembership(_, let until),
       .recovering(let until):
       until
-    case .retryingRoom(let at), .retryingCall(let at): at
+    case .retryingRoom(let at), .retryingCall(let at), .waitingInLobby(let at): at
     case .waitingForCall(_, let checkAt, let until): min(checkAt, until ?? checkAt)
     case .leaving(let departure): departure.deadline
     default: nil
     }
   }
+
+  /// Whether our hand is raised.
+  public var hasRaisedHand: Bool { handRaisedAt != nil }
 
   var isInCall: Bool { if case .inCall = stage { true } else { false } }
 
@@ -192,6 +206,7 @@ public struct CallSession: Sendable {
     case .leave: if !isLeaving { depart(.left, at: now) }
     case .setMuted(let muted): setMuted(muted)
     case .setSpeaking(let speaking): setSpeaking(speaking)
+    case .setHand(let raised, let timestamp): setHand(raised: raised, timestamp: timestamp)
     case .reply(let id, let reply): received(.success(reply), for: id, at: now)
     case .requestFailed(let id, let failure): received(.failure(failure), for: id, at: now)
     case .socketOpened(let id): link.socketOpened(id, at: now)
@@ -226,7 +241,10 @@ public struct CallSession: Sendable {
     outbox.report(.phase(phase))
   }
 
-  var nick: String? { configuration.displayName.isEmpty ? nil : configuration.displayName }
+  /// What we tell others we are called. Users have their name from the server.
+  var nick: String? {
+    configuration.displayName.isEmpty || conversation?.actorType == "users" ? nil : configuration.displayName
+  }
 
   mutating func randomName() -> String { String(random.next(), radix: 16) }
 }

@@ -20,6 +20,10 @@ public struct CallTiming: Hashable, Sendable {
   public var announcements: [Duration] = [.zero, .seconds(1), .seconds(2), .seconds(4), .seconds(8), .seconds(16)]
   /// While waiting for a call, in case a notification was lost.
   public var callCheck = Duration.seconds(30)
+  /// While waiting in the lobby, in case a notification was lost or its time is up, which nobody tells.
+  public var lobbyCheck = Duration.seconds(20)
+  /// After being told that there were too many requests, where the server does not say for how long.
+  public var rateLimit = Duration.seconds(120)
   /// How long a call that others were in may be gone after a reconnect, until it is taken as ended.
   public var callReturn = Duration.seconds(60)
   /// Each step of leaving.
