@@ -3,7 +3,8 @@ internal import HTTPClient
 public import TalkProtocol
 public import Transport
 
-/// Gets app passwords from a Nextcloud and gives them back: Login Flow v2, in which the user says yes in a browser.
+/// The account business of a user with a Nextcloud: gets an app password by Login Flow v2, in which the user says yes in a
+/// browser, gives it back, and lists what it gives access to.
 public struct AccountAccess: Sendable {
   /// A login that waits for its user.
   public struct Pending: Sendable {
@@ -17,6 +18,10 @@ public struct AccountAccess: Sendable {
     case unreachable(TransportFailure)
     /// The server does not know this way of logging in.
     case notOffered(status: Int)
+    /// The app password is not accepted; it is not to be tried again.
+    case refused
+    case rateLimited
+    case maintenance
     /// Nobody said yes in time.
     case expired
     /// An answer that is no part of the flow.
@@ -92,7 +97,29 @@ public struct AccountAccess: Sendable {
     switch reply.status {
     case 200: return true
     case 401, 403: return false
-    case let status: throw .unexpected(status: status)
+    case _: throw Self.failure(reply)
+    }
+  }
+
+  /// The conversations that the user belongs to.
+  public func conversations(of account: Account) async throws(Failure) -> [Conversation] {
+    let reply = try await send(
+      HTTPClient.HTTPRequest(
+        "GET", base + "/ocs/v2.php/apps/spreed/api/v4/room",
+        headers: ["OCS-APIRequest": "true", "Accept": "application/json"], credentials: account.credentials))
+    guard reply.status == 200, let envelope = try? OCSEnvelope<[Conversation]>(body: reply.body) else {
+      throw Self.failure(reply)
+    }
+    return envelope.data ?? []
+  }
+
+  private static func failure(_ response: HTTPResponse) -> Failure {
+    let reply = HTTPReply(response)
+    switch reply.status {
+    case 401: return .refused
+    case 429: return .rateLimited
+    case 503 where reply.isMaintenance: return .maintenance
+    case let status: return .unexpected(status: status)
     }
   }
 

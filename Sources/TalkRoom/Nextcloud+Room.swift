@@ -32,6 +32,19 @@ extension Nextcloud {
     return .object(room)
   }
 
+  /// The conversations that a user belongs to.
+  func rooms(of user: String, time: Int) -> JSONValue {
+    let own = conversations.values.filter { $0.has(user) }.sorted { $0.token < $1.token }
+    return .array(
+      own.map { conversation in
+        let isModerator = conversation.moderators.contains(user)
+        return room(conversation, nil, time: time).merging([
+          "participantType": isModerator ? 2 : 3, "actorType": "users", "actorId": .string(user),
+          "permissions": .int((isModerator ? .moderator : conversation.guestPermissions).rawValue),
+        ])
+      })
+  }
+
   /// What the signaling server asks before it lets a session into a room.
   func admission(_ token: String, talkSession: String) -> Result<SignalingHub.RoomAdmission, SignalingHub.Refusal> {
     guard let conversation = conversations[token], let participant = participant(talkSession: talkSession, in: token)

@@ -137,6 +137,9 @@ struct Nextcloud {
     case ("GET", 3, "v3", "signaling") where parts[2] == "settings":
       return (settings(request.query["token"] ?? "", user), [])
     case ("GET", 3, "v3", "signaling"): return (failure(400), [])
+    case ("GET", 2, "v4", "room"):
+      guard let user else { return (failure(401), []) }
+      return (ok(rooms(of: user, time: time)), [])
     case ("GET", 3, "v4", "room"):
       guard let conversation = conversation(parts[2], for: user) else { return (failure(404, data: .null), []) }
       return (ok(room(conversation, participant(phpSession, parts[2]), time: time)), [])

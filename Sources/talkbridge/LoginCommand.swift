@@ -80,6 +80,8 @@ struct ServerArguments: ParsableArguments {
 /// The account business with one server.
 struct ServerSession {
   let base: String
+  /// Of the installation; the conversation in it may be none.
+  let address: ConversationAddress
   private let access: AccountAccess
 
   private init(_ arguments: ServerArguments) throws(Failure) {
@@ -102,6 +104,7 @@ struct ServerSession {
     do { proxies = try ProxySettings(environment: ProcessInfo.processInfo.environment) } catch {
       throw Failure("\(error)", .usage, identifier: "proxy-unusable")
     }
+    self.address = address
     base = address.baseURL
     access = AccountAccess(
       base: base,
@@ -138,8 +141,15 @@ struct ServerSession {
     do { return try await access.revoke(account) } catch { throw failure(error) }
   }
 
+  func conversations(of account: Account) async throws(Failure) -> [Conversation] {
+    do { return try await access.conversations(of: account) } catch { throw failure(error) }
+  }
+
   private func failure(_ error: AccountAccess.Failure) -> Failure {
     switch error {
+    case .refused: Failure(CallFailure.loginRefused)
+    case .rateLimited: Failure(CallFailure.rateLimited)
+    case .maintenance: Failure(CallFailure.maintenance)
     case .unreachable(.unreachable(let detail)): Failure(CallFailure.hostUnreachable(host: base, detail: detail))
     case .unreachable(.tls(let detail)): Failure(CallFailure.tlsFailure(host: base, detail: detail))
     case .unreachable(.timedOut): Failure(CallFailure.noAnswer(host: base))
@@ -149,7 +159,7 @@ struct ServerSession {
           host: base, detail: "it offers no login for programs (it answered with HTTP status \(status))"))
     case .expired:
       Failure("Nobody granted access in time. Run talkbridge login again.", .loginRefused, identifier: "login-expired")
-    case .unexpected(let status): Failure(CallFailure.serverError(doing: "logging in or out", status: status))
+    case .unexpected(let status): Failure(CallFailure.serverError(doing: "dealing with the account", status: status))
     }
   }
 }

@@ -20,7 +20,8 @@ struct Talkbridge: ParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-      JoinCommand.self, RecordCommand.self, LoginCommand.self, LogoutCommand.self, DevicesCommand.self,
+      JoinCommand.self, RecordCommand.self, LoginCommand.self, LogoutCommand.self, RoomsCommand.self,
+      DevicesCommand.self,
       DemoCommand.self,
     ])
 }

@@ -243,6 +243,27 @@ import Testing
     }
   }
 
+  @Test func `a user's conversations are listed, those with a call first`() async throws {
+    try await Self.withRoom {
+      $0.members = ["anna"]
+    } _: { room, url in
+      await room.addUser("anna", displayName: "Anna A.", appPassword: "right")
+      let base = String(url.dropLast("/call/\(Self.token)".count))
+      let arguments = ["rooms", base, "--user", "anna"]
+      let guest = try ChildProcess("talkbridge", ["join", url] + Self.silent)
+      try await eventually("the call") { await !room.namesInCall(Self.token).isEmpty }
+      let list = try ChildProcess("talkbridge", arguments, environment: ["TALKBRIDGE_PASSWORD": "right"])
+      #expect(try await list.exit() == .code(0), "\(list.transcript)")
+      #expect(list.output == "* \(url)  Access\n")
+      try await Self.leave(guest)
+      let lines = try ChildProcess("talkbridge", arguments + ["--json"], environment: ["TALKBRIDGE_PASSWORD": "right"])
+      #expect(try await lines.exit() == .code(0), "\(lines.transcript)")
+      #expect(lines.output.contains(#""hasCall":false"#) && lines.output.contains(url))
+      _ = try await Self.fails(arguments, with: .loginRefused, environment: ["TALKBRIDGE_PASSWORD": "wrong"])
+      _ = try await Self.fails(["rooms", base], with: .usage)
+    }
+  }
+
   // MARK: Secrets
 
   @Test func `no password is in any output, log or command line`() async throws {
