@@ -99,6 +99,14 @@ let package = Package(
       ],
       swiftSettings: settings),
 
+    // Benchmarks: what is measured, not the measuring (Tests/Benchmarks/receive-path).
+    .executableTarget(
+      name: "bench-receiver",
+      dependencies: [
+        "Audio", "Playout", "GLibLoop", "ICE", "DTLSSRTP", "HTTPClient", "AudioFiles", "PeerConnection", "Gateway",
+      ],
+      path: "Tests/Benchmarks/bench-receiver", swiftSettings: settings),
+
     // Tests.
     .target(
       name: "TestSupport", dependencies: ["Audio", "GLibLoop"], path: "Tests/TestSupport", swiftSettings: settings),

@@ -1,13 +1,13 @@
 internal import Audio
 internal import GLibLoop
-internal import OpusCodec
-internal import Playout
+package import OpusCodec
+package import Playout
 
 /// One participant's sound on its way to one output: packets in on the network loop, samples out on the output's loop.
 ///
 /// Every output has feeds of its own, because each weighs delay against completeness in its own way and runs by its own
 /// clock.
-final class Feed: SampleProvider {
+package final class Feed: SampleProvider {
   private struct Inbox {
     var ring = PacketRing(capacity: 128)
     /// The stream that the packets in the ring belong to.
@@ -29,7 +29,7 @@ final class Feed: SampleProvider {
   /// Used by the output's loop; the lock is for those who read figures.
   private let outlet: Locked<Outlet>
 
-  init(_ configuration: PlayoutConfiguration) throws(OpusError) {
+  package init(_ configuration: PlayoutConfiguration) throws(OpusError) {
     outlet = Locked(Outlet(playout: PlayoutBuffer(decoder: try OpusDecoder(), configuration: configuration)))
   }
 
@@ -46,7 +46,7 @@ final class Feed: SampleProvider {
     }
   }
 
-  func render(into samples: inout MutableSpan<Float>, at now: ContinuousClock.Instant) {
+  package func render(into samples: inout MutableSpan<Float>, at now: ContinuousClock.Instant) {
     outlet.withLock { outlet in
       inbox.withLock { inbox in
         if inbox.isRestarted {
@@ -61,7 +61,7 @@ final class Feed: SampleProvider {
     }
   }
 
-  var statistics: PlayoutStatistics { outlet.withLock { $0.playout.statistics } }
+  package var statistics: PlayoutStatistics { outlet.withLock { $0.playout.statistics } }
 
   /// How much of what was rendered could be heard.
   var audibleDuration: Duration { PCM.duration(of: outlet.withLock { $0.audibleSamples }) }

@@ -2,7 +2,7 @@ internal import Audio
 internal import GLibLoop
 
 /// What one output plays: the sum of its participants' feeds.
-final class OutputMix: SampleProvider {
+package final class OutputMix: SampleProvider {
   private struct Mixing {
     var mixer = Mixer()
     var renderedSamples = 0
@@ -13,13 +13,13 @@ final class OutputMix: SampleProvider {
   /// Used by the output's loop; the lock is for those who read figures.
   private let mixing: Locked<Mixing>
 
-  init() { mixing = Locked(Mixing()) }
+  package init() { mixing = Locked(Mixing()) }
 
-  func add(_ feed: Feed) { feeds.withLock { $0.append(feed) } }
+  package func add(_ feed: Feed) { feeds.withLock { $0.append(feed) } }
 
   func remove(_ feed: Feed) { feeds.withLock { $0.removeAll { $0 === feed } } }
 
-  func render(into samples: inout MutableSpan<Float>, at now: ContinuousClock.Instant) {
+  package func render(into samples: inout MutableSpan<Float>, at now: ContinuousClock.Instant) {
     let feeds = feeds.withLock { $0 }
     mixing.withLock { mixing in
       mixing.mixer.mix(feeds, into: &samples, at: now)

@@ -1,13 +1,13 @@
-internal import GLibLoop
+package import GLibLoop
 internal import PeerConnection
 internal import Playout
-internal import RTP
+package import RTP
 
 /// What comes in from one participant: hands each packet to the feeds of all outputs. It outlives the participant's peer
 /// connections, so that a renewed one continues the same sound.
 ///
 /// Packets come on the network loop; everything else may be asked from anywhere.
-final class ParticipantSound: RTPReceiver {
+package final class ParticipantSound: RTPReceiver {
   private struct Reception {
     var lastArrival: ContinuousClock.Instant?
     var packets = 0
@@ -19,12 +19,14 @@ final class ParticipantSound: RTPReceiver {
   /// Woken by the first packet of all.
   private let firstPacket: LoopTimer
 
-  init(feeds: [Feed], firstPacket: LoopTimer) {
+  package init(feeds: [Feed], firstPacket: LoopTimer) {
     self.feeds = feeds
     self.firstPacket = firstPacket
   }
 
-  func received(_ header: RTPHeader, payload: Span<UInt8>, audioLevel: AudioLevel?, arrival: ContinuousClock.Instant) {
+  package func received(
+    _ header: RTPHeader, payload: Span<UInt8>, audioLevel: AudioLevel?, arrival: ContinuousClock.Instant
+  ) {
     // Telephone events, comfort noise and padding that carries nothing are no Opus.
     guard payload.count > 0 else { return }
     let isFirst = reception.withLock { reception in
