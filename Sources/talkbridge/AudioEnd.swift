@@ -9,6 +9,8 @@ enum AudioEnd: Equatable, ExpressibleByArgument {
   /// Silence in, nothing out.
   case none
   case file(path: String)
+  /// A new WAV file for each call, named by its time; not for the command line.
+  case datedFiles(directory: String)
 
   init?(argument: String) {
     switch argument {

@@ -136,7 +136,7 @@ struct CallPlan: Sendable {
     call.usesAccount = account.user != nil
     var options = CallOptions(call: call)
     for output in outputs {
-      if let end = outputEnd(output, reporter) { options.outputs.append(end) }
+      if let end = outputEnd(output, of: address, reporter) { options.outputs.append(end) }
     }
     if role == .participant { options.input = inputEnd(reporter) }
     options.duration = duration
@@ -149,13 +149,15 @@ struct CallPlan: Sendable {
   }
 
   /// Speakers and pipes are heard now and want little delay; a file wants every packet.
-  private func outputEnd(_ end: AudioEnd, _ reporter: Reporter) -> OutputEnd? {
+  private func outputEnd(_ end: AudioEnd, of address: ConversationAddress, _ reporter: Reporter) -> OutputEnd? {
     switch end {
     case .pulse(let name):
       OutputEnd(PulseOutput(sink: name) { event in reporter.device("output", event) }, playout: .lowDelay)
     case .pipe: OutputEnd(PipeOutput(), playout: .patient)
     case .none: nil
     case .file(let path): OutputEnd(WAVRecorder(path: path), playout: .recording)
+    case .datedFiles(let directory):
+      OutputEnd(DatedRecorder(directory: directory, prefix: address.token), playout: .recording)
     }
   }
 
@@ -163,7 +165,7 @@ struct CallPlan: Sendable {
     switch input {
     case .pulse(let name): PulseInput(source: name) { event in reporter.device("input", event) }
     case .pipe: PipeInput()
-    case .none: GeneratedInput()
+    case .none, .datedFiles: GeneratedInput()
     case .file(let path): FileInput(path: path, repeats: repeatsInput)
     }
   }

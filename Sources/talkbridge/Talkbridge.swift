@@ -20,7 +20,7 @@ struct Talkbridge: ParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-      JoinCommand.self, RecordCommand.self, LoginCommand.self, LogoutCommand.self, RoomsCommand.self,
+      JoinCommand.self, RecordCommand.self, WatchCommand.self, LoginCommand.self, LogoutCommand.self, RoomsCommand.self,
       DevicesCommand.self,
       DemoCommand.self,
     ])

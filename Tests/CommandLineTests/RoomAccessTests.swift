@@ -167,6 +167,49 @@ import Testing
     }
   }
 
+  // MARK: Unattended
+
+  @Test func `each call that is watched gets its own recording`() async throws {
+    try await Self.withRoom { room, url in
+      let folder = NSTemporaryDirectory() + "talkbridge-test-\(UUID().uuidString)"
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      func recordings() -> [String] { (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] }
+      let watch = try ChildProcess(
+        "talkbridge", ["watch", url, "--output-directory", folder, "--ice-address", "127.0.0.1", "--json"])
+      for call in 1...2 {
+        try await eventually("the wait") {
+          watch.output.components(separatedBy: #""phase":"waiting-for-call""#).count > call
+        }
+        #expect(recordings().count == call - 1)
+        let guest = try ChildProcess("talkbridge", ["join", url] + Self.silent)
+        try await eventually("both in the call") { await room.namesInCall(Self.token).count == 2 }
+        try await eventually("the recording") { recordings().count == call }
+        // Names tell seconds apart.
+        try await Task.sleep(for: .seconds(1))
+        try await Self.leave(guest)
+        try await eventually("the call's end") { await room.namesInCall(Self.token).isEmpty }
+      }
+      #expect(recordings().allSatisfy { $0.hasPrefix(Self.token + "-") && $0.hasSuffix(".wav") })
+      try await Self.leave(watch)
+    }
+  }
+
+  @Test func `a watch begins again when the server fails, and ends when asked to meanwhile`() async throws {
+    try await Self.withRoom { room, url in
+      await room.setFaults { $0.refusedRequests["/participants/active"] = 500 }
+      let watch = try ChildProcess("talkbridge", ["watch", url, "--output-directory", "/tmp", "--json"])
+      try await eventually("the pause") { watch.errorOutput.contains("trying again in 10 s") }
+      try await Self.leave(watch)
+    }
+  }
+
+  @Test func `a directory that recordings cannot go to is found at once`() async throws {
+    try await Self.withRoom { _, url in
+      let words = try await Self.fails(["watch", url, "--output-directory", "/nowhere"], with: .outputUnwritable)
+      #expect(words.contains("/nowhere"))
+    }
+  }
+
   // MARK: Users
 
   @Test func `a user logs in by browser, joins a private conversation, and logs out`() async throws {

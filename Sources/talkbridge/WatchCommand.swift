@@ -1,0 +1,84 @@
+import ArgumentParser
+import GLibLoop
+import Gateway
+import Glibc
+import TalkProtocol
+
+struct WatchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "watch",
+    abstract: "Record every call of a conversation, one WAV file each, until interrupted.",
+    discussion: """
+      Stays in the conversation, listens to each call from its start until everybody has left, and waits for the next. \
+      A server that cannot be reached is tried again, less and less often; what cannot change by waiting ends it.
+      """)
+
+  @OptionGroup var call: CallArguments
+
+  @Option(
+    help: ArgumentHelp(
+      "Where the recordings go; their names are the conversation's token and the local time. Default: here.",
+      valueName: "directory"))
+  var outputDirectory = "."
+
+  func run() throws {
+    var plan = CallPlan(
+      arguments: call, role: .listener, defaultName: "talkbridge (recording)", input: .none,
+      outputs: [.datedFiles(directory: outputDirectory)])
+    plan.leavesWhenEmpty = true
+    runAndExit { [plan] in await Watch(plan).run() }
+  }
+}
+
+/// Participation after participation.
+private final class Watch: Sendable {
+  private static let shortestPause = Duration.seconds(10)
+  private static let longestPause = Duration.seconds(600)
+  /// As long as servers remember wrong passwords and addresses.
+  private static let penance = Duration.seconds(1800)
+
+  private let plan: CallPlan
+  /// Whether the user wants it to end; and what is to be woken then.
+  private let interruption = Locked<(isOver: Bool, pause: Task<Void, Never>?)>((false, nil))
+
+  init(_ plan: CallPlan) { self.plan = plan }
+
+  func run() async -> ExitCause {
+    let signals = [SIGINT, SIGTERM, SIGHUP].map { signal in
+      SignalWatch(signal, on: .network) { [self] in
+        interruption.withLock { state in
+          state.isOver = true
+          state.pause?.cancel()
+        }
+      }
+    }
+    defer { withExtendedLifetime(signals) {} }
+    var pause = Self.shortestPause
+    while !isOver {
+      switch await plan.participation() {
+      case .success(let summary):
+        guard summary.reason != .requested else { return .success }
+        pause = Self.shortestPause
+      case .failure(let failure):
+        guard [.hostUnreachable, .signalingUnreachable, .serverBusy, .sessionLimit].contains(failure.status) else {
+          return failure.status
+        }
+        await rest(failure.identifier == CallFailure.rateLimited.identifier ? Self.penance : pause)
+        pause = min(pause * 2, Self.longestPause)
+      }
+    }
+    return .success
+  }
+
+  private var isOver: Bool { interruption.withLock { $0.isOver } }
+
+  private func rest(_ pause: Duration) async {
+    complain("trying again in \(pause.components.seconds) s")
+    let rest = Task { _ = try? await Task.sleep(for: pause) }
+    interruption.withLock { state in
+      state.pause = rest
+      if state.isOver { rest.cancel() }
+    }
+    await rest.value
+  }
+}
