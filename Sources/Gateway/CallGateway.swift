@@ -23,7 +23,7 @@ public actor CallGateway {
   private let connection: TalkConnection
   private var session: CallSession
   private var timer: LoopTimer?
-  /// Inactivity, reported loss, and the end by duration.
+  /// Inactivity and reported loss, and the end by duration at its moment.
   private var housekeeping: LoopTimer?
   private static let housekeepingInterval = Duration.milliseconds(500)
 
@@ -43,6 +43,7 @@ public actor CallGateway {
   private var closingPeers: [Task<Void, Never>] = []
 
   private var ends: [Task<Void, Never>] = []
+  private var isInputRunning = false
   private var areEndsStopping = false
   private var endFailure: (any Error)?
   private var reason: DepartureReason?
@@ -92,7 +93,8 @@ public actor CallGateway {
     let outcome = await withCheckedContinuation { continuation in
       if let outcome = self.outcome { continuation.resume(returning: outcome) } else { finished = continuation }
     }
-    await stopEnds()
+    stopEnds()
+    for end in ends { await end.value }
     transport.cancel()
     await transport.value
     let summary = CallSummary(
@@ -191,6 +193,8 @@ public actor CallGateway {
   private func report(_ event: CallEvent) {
     switch event {
     case .phase(.inCall): entered()
+    case .phase(.leaving): stopEnds()
+    case .publishing: startInput()
     case .participantJoined(let participant):
       appeared(participant)
     case .participantLeft(let participant):
@@ -222,16 +226,20 @@ public actor CallGateway {
           } catch { endStopped(error) }
         })
     }
-    if let input = options.input, let microphone {
-      ends.append(
-        Task {
-          do {
-            try await input.run { microphone.push($0) }
-            endStopped(nil)
-          } catch { endStopped(error) }
-        })
-    }
     eventContinuation.yield(.started)
+  }
+
+  /// We can be heard: what is said before would be lost, and a file would be without its beginning.
+  private func startInput() {
+    guard let input = options.input, let microphone, !isInputRunning, !areEndsStopping else { return }
+    isInputRunning = true
+    ends.append(
+      Task {
+        do {
+          try await input.run { microphone.push($0) }
+          endStopped(nil)
+        } catch { endStopped(error) }
+      })
   }
 
   private func endStopped(_ failure: (any Error)?) {
@@ -244,24 +252,26 @@ public actor CallGateway {
     leave(failure == nil ? .readerGone : .endFailed)
   }
 
-  private func stopEnds() async {
+  /// Leaving begins: what comes from now on is no part of the call, and a recording is as long as was asked for.
+  private func stopEnds() {
     areEndsStopping = true
     for end in ends { end.cancel() }
-    for end in ends { await end.value }
   }
 
   // MARK: Once in a while
 
   private func keepHouse() {
     let now = ContinuousClock.now
-    housekeeping?.schedule(at: now + Self.housekeepingInterval)
+    var next = now + Self.housekeepingInterval
     for (id, peer) in peers {
       if let event = peer.activityChange(at: now) { feed(.peer(id, event)) }
       if peer.participant == nil, let loss = peer.reportedLoss { microphone?.expectLoss(loss) }
     }
-    if let duration = options.duration, let start = firstHeardAt ?? joinedAt, now - start >= duration {
-      leave(.durationReached)
+    if let duration = options.duration, let start = firstHeardAt ?? joinedAt {
+      let end = start + duration
+      if end <= now { leave(.durationReached) } else { next = min(next, end) }
     }
+    housekeeping?.schedule(at: next)
   }
 
   private func lookForFirstPackets() {
