@@ -3,7 +3,8 @@ internal import Glibc
 /// Tells which synthetic voices can be heard in sound, also in a mix and after a codec.
 ///
 /// A voice counts as heard in a window of 100 ms when its harmonics stand out from the middles between them. The
-/// comparison with the middles is what tells a pitch from its octave, and noise from a voice.
+/// comparison with the middles is what tells a voice from noise and from one an octave lower; that the odd harmonics must
+/// stand out by themselves tells it from one an octave higher.
 public struct VoiceDetector: Sendable {
   /// Means of so many samples are looked at: what matters lies below 1.7 kHz.
   private static let decimation = 8
@@ -63,18 +64,22 @@ public struct VoiceDetector: Sendable {
     }
   }
 
-  /// The mean over the harmonics up to 1.6 kHz of their power against that in the middles beside them, in dB.
+  /// How far the harmonics up to 1.6 kHz stand out: the mean of their power against that in the middles beside them, in
+  /// dB. Of all harmonics or of the odd ones alone, whichever is less.
   private func standing(of pitch: Float, in samples: [Float]) -> Float {
     let count = min(10, Int(1_600 / pitch))
     var sum: Float = 0
+    var odd: Float = 0
     var below = power(at: 1.5 * pitch, in: samples)
     for harmonic in 2...count {
       let above = power(at: (Float(harmonic) + 0.5) * pitch, in: samples)
       let ratio = power(at: Float(harmonic) * pitch, in: samples) / ((below + above) / 2 + 1e-9)
-      sum += min(max(10 * log10(ratio + 1e-9), -Self.highestProminence), Self.highestProminence)
+      let prominence = min(max(10 * log10(ratio + 1e-9), -Self.highestProminence), Self.highestProminence)
+      sum += prominence
+      if harmonic % 2 == 1 { odd += prominence }
       below = above
     }
-    return sum / Float(count - 1)
+    return min(sum / Float(count - 1), odd / Float((count - 1) / 2))
   }
 
   /// Goertzel's algorithm: the power at one frequency.
