@@ -152,7 +152,7 @@ let package = Package(
       "SystemTests",
       [
         "TalkRoom", "TalkClient", "TalkProtocol", "Gateway", "Audio", "AudioFiles", "OpusCodec", "WebTransport",
-        "Transport", "TestSupport",
+        "Transport", logging, "TestSupport",
       ]
     ),
   ],

@@ -5,7 +5,7 @@ import TestSupport
 
 /// What a real installation has: Janus, the signaling server, optionally a TURN server, with the embedded room's OCS side
 /// as their Nextcloud. Clients are at the far end of the rig's cable.
-struct RealInstallation {
+final class RealInstallation {
   static let token = "systemtest"
 
   let run: RunDirectory
@@ -13,7 +13,8 @@ struct RealInstallation {
   let coturn: CoturnServer?
   /// The conversation's address.
   let url: String
-  private let servers: [RigServer]
+  private(set) var janus: RigServer
+  private(set) var signaling: RigServer
 
   /// Starts all of it, and stops it when `body` is done.
   /// - Parameter relay: With a TURN server, offered to clients over these transports only.
@@ -21,7 +22,7 @@ struct RealInstallation {
     relay: [CoturnServer.Transport] = [], _ name: String = #function,
     _ body: (RealInstallation) async throws -> Void
   ) async throws {
-    let installation = try await start(relay: relay, in: try RunDirectory(name))
+    let installation = try await RealInstallation(relay: relay, in: try RunDirectory(name))
     do { try await body(installation) } catch {
       await installation.stop()
       throw error
@@ -29,45 +30,62 @@ struct RealInstallation {
     await installation.stop()
   }
 
-  private static func start(
-    relay: [CoturnServer.Transport], in run: RunDirectory
-  ) async throws -> RealInstallation {
-    let janus = try await JanusServer.start(in: run)
-    let signaling = try await SignalingServer.start(in: run)
-    let coturn = relay.isEmpty ? nil : try await CoturnServer.start(in: run)
+  private init(relay: [CoturnServer.Transport], in run: RunDirectory) async throws {
+    self.run = run
+    janus = try await JanusServer.start(in: run)
+    signaling = try await SignalingServer.start(in: run)
+    coturn = relay.isEmpty ? nil : try await CoturnServer.start(in: run)
     var options = EmbeddedRoom.Options()
     options.address = Rig.serverAddress
     options.port = 8080
     options.externalSignaling = .init(url: SignalingServer.url, secret: SignalingServer.backendSecret)
     if coturn != nil { options.turnServers = [.init(urls: relay.map(\.url), secret: CoturnServer.secret)] }
-    let room = EmbeddedRoom(options, conversations: [HostedConversation(token: token, name: "System test")])
-    let base = try await room.start()
-    return RealInstallation(
-      run: run, room: room, coturn: coturn, url: "\(base)/call/\(token)", servers: [janus, signaling])
+    room = EmbeddedRoom(options, conversations: [HostedConversation(token: Self.token, name: "System test")])
+    url = "\(try await room.start())/call/\(Self.token)"
   }
 
   private func stop() async {
     await room.stop()
-    coturn?.server.stop()
-    for server in servers { server.stop() }
+    for server in [signaling, janus, coturn?.server] { server?.stop() }
   }
 
-  /// A talkbridge at the far end of the cable.
+  /// Kills Janus and starts it again: all media is gone, and nobody is told.
+  func restartJanus() async throws {
+    janus.stop()
+    janus = try await JanusServer.start(in: run)
+  }
+
+  /// Kills the signaling server and starts it again `pause` later: it remembers nobody.
+  func restartSignaling(after pause: Duration = .zero) async throws {
+    signaling.stop()
+    try await Task.sleep(for: pause)
+    signaling = try await SignalingServer.start(in: run)
+  }
+
+  /// Stops the signaling server for good.
+  func stopSignaling() { signaling.stop() }
+
+  // MARK: Who takes part
+
+  /// A talkbridge at the far end of the cable, with events on its standard output.
   func talkbridge(
     _ command: String, _ arguments: [String], environment: [String: String] = [:],
-    input: ChildProcess.Stream = .standard, output: ChildProcess.Stream = .standard
+    input: ChildProcess.Stream = .standard
   ) throws -> ChildProcess {
-    try Rig.client("talkbridge", [command, url] + arguments, environment: environment, input: input, output: output)
+    try Rig.client("talkbridge", [command, url, "--json"] + arguments, environment: environment, input: input)
   }
 
-  /// One that speaks with this voice until it is stopped.
-  func speaker(_ voice: SyntheticVoice, name: String, _ arguments: [String] = []) throws -> ChildProcess {
-    let path = run.file("\(voice.rawValue).wav")
-    if !FileManager.default.fileExists(atPath: path) {
-      try WaveFile.write(Self.speech(of: voice, seconds: 10), to: path)
-    }
-    return try talkbridge(
-      "join", ["--name", name, "--input", path, "--loop", "--output", "none"] + arguments)
+  /// One that speaks with this voice until it is stopped; it writes what it hears if `output` is a file.
+  func speaker(
+    _ voice: SyntheticVoice, name: String, output: String = "none", _ arguments: [String] = []
+  ) throws -> ChildProcess {
+    try talkbridge(
+      "join", ["--name", name, "--input", try speech(of: voice), "--loop", "--output", output] + arguments)
+  }
+
+  /// One that records to `path` until it is stopped.
+  func recorder(_ path: String, _ arguments: [String] = []) throws -> ChildProcess {
+    try talkbridge("record", ["--name", "Recorder", "--output", path] + arguments)
   }
 
   /// Waits until exactly these are in the call.
@@ -75,22 +93,118 @@ struct RealInstallation {
     try await eventually("\(names) in the call") { await room.namesInCall(Self.token) == names.sorted() }
   }
 
-  static func speech(of voice: SyntheticVoice, seconds: Int) -> [Float] {
-    var signal = SpeechLikeSignal(voice: voice)
-    var samples = [Float](repeating: 0, count: seconds * PCM.sampleRate)
-    var span = samples.mutableSpan
-    signal.render(into: &span)
-    return samples
+  // MARK: Voices
+
+  /// A WAV file in which the voice speaks for ten seconds.
+  func speech(of voice: SyntheticVoice) throws -> String {
+    let path = run.file("\(voice.rawValue) speaks.wav")
+    if !FileManager.default.fileExists(atPath: path) {
+      var signal = SpeechLikeSignal(voice: voice)
+      var samples = [Float](repeating: 0, count: 10 * PCM.sampleRate)
+      var span = samples.mutableSpan
+      signal.render(into: &span)
+      try WaveFile.write(samples, to: path)
+    }
+    return path
   }
 
   /// The synthetic voices that can be heard in a WAV file.
-  static func voices(in path: String) throws -> Set<SyntheticVoice> {
-    voices(in: try WaveFile.read(path))
+  static func voices(in path: String) throws -> Set<SyntheticVoice> { voices(in: try WaveFile.read(path)) }
+
+  static func voices(in samples: some Collection<Float>) -> Set<SyntheticVoice> {
+    var detector = VoiceDetector()
+    detector.process(Array(samples).span)
+    return detector.voices()
   }
 
-  static func voices(in samples: [Float]) -> Set<SyntheticVoice> {
-    var detector = VoiceDetector()
-    detector.process(samples.span)
-    return detector.voices()
+  /// Waits until a recording that is being made has these voices, and no other, in three seconds in a row, all of them
+  /// spoken after now.
+  static func awaitVoices(
+    _ expected: Set<SyntheticVoice>, in path: String, within limit: Duration = .seconds(40)
+  ) async throws {
+    // Before it begins, everything is to come; afterwards, what was said before now is recorded up to 0.6 s later.
+    let before = (try? WaveFile.read(path, isGrowing: true)).map { $0.count + PCM.sampleRate * 6 / 10 } ?? 0
+    let window = 3 * PCM.sampleRate
+    var heard: Set<SyntheticVoice>?
+    do {
+      try await eventually(within: limit, every: .milliseconds(400), "\(expected.map(\.rawValue)) in \(path)") {
+        guard let samples = try? WaveFile.read(path, isGrowing: true), samples.count >= before + window else {
+          return false
+        }
+        heard = voices(in: samples.suffix(window))
+        return heard == expected
+      }
+    } catch {
+      throw RigError("\(error); heard last: \(heard?.map(\.rawValue).description ?? "nothing new")")
+    }
+  }
+}
+
+/// A line of what `--json` prints, as far as tests look at it.
+struct LoggedEvent: Decodable {
+  let event: String
+  let time: String
+  let participant: String?
+  let name: String?
+  let message: String?
+  let phase: String?
+  let outcome: String?
+  let reason: String?
+  let error: String?
+  let muted: Bool?
+  let renderedSeconds: [Double]?
+  let participants: [Statistics]?
+
+  /// How much was recorded when there is one output.
+  var recordedSamples: Int? { renderedSeconds?.first.map { Int(($0 * Double(PCM.sampleRate)).rounded()) } }
+
+  struct Statistics: Decodable {
+    let name: String?
+    let packetsReceived: Int?
+    let concealedSamples: Int?
+  }
+
+}
+
+extension ChildProcess {
+  /// The events that a talkbridge has printed so far, those of once a second excepted.
+  var events: [LoggedEvent] {
+    output.split(separator: "\n").compactMap { line in
+      guard !line.contains(#""event":"statistics""#) else { return nil }
+      return try? JSONDecoder().decode(LoggedEvent.self, from: Data(line.utf8))
+    }
+  }
+
+  /// Those of a name.
+  func events(_ name: String) -> [LoggedEvent] { events.filter { $0.event == name } }
+
+  /// The sessions of whom a packet has come.
+  var heard: Set<String> { Set(events("heard").compactMap(\.participant)) }
+
+  /// Waits until it has printed such an event.
+  @discardableResult
+  func event(
+    _ name: String, within limit: Duration = .seconds(30), where matches: (LoggedEvent) -> Bool = { _ in true }
+  ) async throws -> LoggedEvent {
+    var found: LoggedEvent?
+    do {
+      try await eventually(within: limit, every: .milliseconds(20), "“\(name)”") {
+        found = events.first { $0.event == name && matches($0) }
+        if found == nil, let exitStatus { throw RigError("it ended: \(exitStatus)") }
+        return found != nil
+      }
+    } catch { throw RigError("\(error)\n\(story)") }
+    return found!
+  }
+
+  /// All that a talkbridge has told but its statistics, for the message of a failing test.
+  var story: String {
+    let events = output.split(separator: "\n").filter { !$0.contains(#""event":"statistics""#) }
+    return "--- \(commandLine)\n\(events.joined(separator: "\n"))\n\(errorOutput)---"
+  }
+
+  /// Asks a talkbridge to leave and expects that it does so in order.
+  func leave() async throws {
+    guard try await terminate(grace: .seconds(15)) == .code(0) else { throw RigError(story) }
   }
 }

@@ -25,6 +25,19 @@ struct RecordingQuality: Decodable {
     let path: String
     /// What the recorder told on its standard output (`--json`).
     let events: String
+    /// How long it was recorded, by the wall clock.
+    var wallTime: Duration? {
+      guard let start = time(of: "started"), let end = time(of: "leaving") else { return nil }
+      return .seconds(end.timeIntervalSince(start))
+    }
+
+    private func time(of event: String) -> Date? {
+      let time = events.split(separator: "\n").lazy.compactMap { line in
+        try? JSONDecoder().decode(LoggedEvent.self, from: Data(line.utf8))
+      }.first { $0.event == event }?.time
+      return try? time.map { try Date($0, strategy: .iso8601.time(includingFractionalSeconds: true)) }
+    }
+
     /// The last of the numbers with this name in the events, wherever it stands; nil if there is none.
     func number(_ name: String) -> Double? {
       events.split(separator: "\n").reversed().lazy.compactMap { line in
@@ -51,7 +64,7 @@ struct RecordingQuality: Decodable {
     let speaker = try Rig.client(
       "talkbridge", ["join", url, "--input", speech, "--output", "none", "--name", "Speaker"])
     let exit = try await recorder.exit(within: .seconds(seconds + 30))
-    guard exit == .code(0) else { throw RigError("\(recorder.transcript)\n\(speaker.transcript)") }
+    guard exit == .code(0) else { throw RigError("\(recorder.story)\n\(speaker.transcript)") }
     guard try await speaker.terminate() == .code(0) else { throw RigError(speaker.transcript) }
     return Recording(path: path, events: recorder.output)
   }

@@ -8,13 +8,15 @@ public struct DeadlineExceeded: Error, CustomStringConvertible {
 /// Waits until `condition` holds, looking every few milliseconds, and throws when it does not within `limit`.
 ///
 /// The limit is a safety net against a hang, not part of what a test asserts: keep it generous.
+/// - Parameter pause: Between two looks; longer where looking takes long.
 public func eventually(
-  within limit: Duration = .seconds(20), _ what: String, isolation: isolated (any Actor)? = #isolation,
+  within limit: Duration = .seconds(20), every pause: Duration = .milliseconds(5), _ what: String,
+  isolation: isolated (any Actor)? = #isolation,
   _ condition: () async throws -> Bool
 ) async throws {
   let deadline = ContinuousClock.now + limit
   while !(try await condition()) {
     guard ContinuousClock.now < deadline else { throw DeadlineExceeded(description: "waited \(limit) for \(what)") }
-    try await Task.sleep(for: .milliseconds(5))
+    try await Task.sleep(for: pause)
   }
 }

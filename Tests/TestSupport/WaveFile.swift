@@ -3,7 +3,8 @@ internal import Foundation
 /// The simplest of sound files, read and written by the tests themselves: 48 kHz, mono, 16 bits.
 public enum WaveFile {
   /// The samples of a file, ±1.0. Throws unless it is 48 kHz mono 16-bit PCM.
-  public static func read(_ path: String) throws -> [Float] {
+  /// - Parameter isGrowing: It is still being written: there may be more sound than its header says.
+  public static func read(_ path: String, isGrowing: Bool = false) throws -> [Float] {
     let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
     func number(_ offset: Int, _ count: Int) -> Int {
       (0..<count).reduce(0) { $0 | Int(bytes[offset + $1]) << (8 * $1) }
@@ -18,7 +19,7 @@ public enum WaveFile {
         format = [number(offset + 2, 2), number(offset + 4, 4), number(offset + 14, 2)]
       } else if name == "data" {
         guard format == [1, 48_000, 16] else { break }
-        let end = min(bytes.count, offset + size)
+        let end = isGrowing ? bytes.count : min(bytes.count, offset + size)
         return stride(from: offset, to: end - 1, by: 2).map {
           Float(Int16(truncatingIfNeeded: number($0, 2))) / 32_768
         }

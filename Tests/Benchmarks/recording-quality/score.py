@@ -15,18 +15,19 @@ where it fits best.
  gapBlocks        those of them in which the recording is 20 dB below LIBOPUS
  correlation      the smallest normalised correlation of a segment with LIBOPUS
 """
-import json, sys, wave
+import json, sys
 import numpy as np
 from pesq import pesq
+from scipy.io import wavfile
 from scipy.signal import fftconvolve, resample_poly
 
 RATE, BLOCK, SEGMENT = 48000, 960, 480000
 
 
 def read(path):
-    with wave.open(path) as file:
-        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (RATE, 1, 2), f"{path}: not 48 kHz mono s16"
-        return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float64)
+    rate, samples = wavfile.read(path)
+    assert (rate, samples.ndim, samples.dtype) == (RATE, 1, np.int16), f"{path}: not 48 kHz mono s16"
+    return samples.astype(np.float64)
 
 
 def offset(part, whole, low, high):

@@ -10,7 +10,7 @@ public final class ChromiumParticipant: Sendable {
   /// Something that happened in the page.
   public struct Event: Decodable, Sendable {
     /// What: entered, name, subscribing, listening, connection, path, status, message, left, ended, gone, refused, failed,
-    /// closed.
+    /// muted, unmuted, closed.
     public let event: String
     /// Whom it concerns: a signaling session id. (`from` of status, message and listening, `to` of subscribing.)
     public var peer: String? { peerId ?? from ?? to ?? id }
@@ -51,11 +51,14 @@ public final class ChromiumParticipant: Sendable {
   ///   - token: the conversation's.
   ///   - name: its display name.
   ///   - microphone: the WAV file (48 kHz mono) that it speaks, again and again; nil to only listen (call flags 1).
+  ///   - video: publish a (fake) camera too.
+  ///   - mutes: stop sending sound, and go on with it, so long after having entered the call.
   ///   - relayOnly: use TURN or nothing. A `turns:` server's certificate is not verified.
   ///   - leavesAfter: leave the call properly, this long after having entered it.
   public init(
     base: String = SignalingServer.defaultBackend, token: String, name: String, microphone: String? = nil,
-    relayOnly: Bool = false, leavesAfter: Duration? = nil, in run: RunDirectory
+    video: Bool = false, mutes: (from: Duration, to: Duration)? = nil, relayOnly: Bool = false,
+    leavesAfter: Duration? = nil, in run: RunDirectory
   ) async throws {
     try Rig.requireNamespace()
     // The page comes from the same host as Nextcloud, so that its cookies are sent; the port does not matter for that.
@@ -72,6 +75,11 @@ public final class ChromiumParticipant: Sendable {
       URLQueryItem(name: "name", value: name), URLQueryItem(name: "relay", value: relayOnly ? "1" : "0"),
       URLQueryItem(name: "listen", value: microphone == nil ? "1" : "0"),
     ]
+    if video { page.queryItems?.append(URLQueryItem(name: "video", value: "1")) }
+    if let mutes {
+      let times = [mutes.from, mutes.to].map { "\($0 / .seconds(1))" }.joined(separator: ",")
+      page.queryItems?.append(URLQueryItem(name: "mute", value: times))
+    }
     if let leavesAfter { page.queryItems?.append(URLQueryItem(name: "leave", value: "\(leavesAfter / .seconds(1))")) }
     var arguments = [
       "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",

@@ -37,6 +37,18 @@ public enum Rig {
   /// Lets all packets pass again.
   public static func heal() async throws { try await nft("flush ruleset") }
 
+  /// Pulls the cable out of the servers' side; addresses and routes survive on both.
+  public static func pullCable() async throws { try await setCable("down") }
+
+  /// Plugs it in again.
+  public static func plugCable() async throws { try await setCable("up") }
+
+  private static func setCable(_ state: String) async throws {
+    try requireNamespace()
+    let ip = try ChildProcess("ip", ["link", "set", "v0", state])
+    guard try await ip.exit() == .code(0) else { throw RigError(ip.transcript) }
+  }
+
   private static func nft(_ command: String) async throws {
     let nft = try client("nft", [command])
     guard try await nft.exit() == .code(0) else { throw RigError(nft.transcript) }
