@@ -368,6 +368,14 @@ import Testing
     #expect(stage.session.phase == .waitingForCall(.nobodyInCall))
   }
 
+  @Test func `a call that began while we were on our way into the room is found at once`() throws {
+    var stage = try Rehearsal(.listener)
+    stage.proceed(to: .inRoom, room: ["hasCall": false])
+    stage.advance(.milliseconds(1))
+    stage.reply(.listCall, 200, [["sessionId": "nc-P"]])
+    #expect(stage.lastRequest?.purpose == .joinCall)
+  }
+
   @Test func `while waiting, the call is looked for now and then, in case a message was lost`() throws {
     var stage = try Rehearsal(.listener)
     stage.proceed(to: .inRoom, room: ["hasCall": false])

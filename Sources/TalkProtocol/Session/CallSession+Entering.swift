@@ -163,21 +163,31 @@ extension CallSession {
     switch configuration.role {
     case .participant:
       // After a reconnect a call that others were in may have ended, and entering it would start a new one.
-      if until != nil, !isRunning { wait(.nobodyInCall, until: until, at: now) } else { enterCall(at: now) }
+      if until != nil, !isRunning { waitAndLook(until: until, at: now) } else { enterCall(at: now) }
     case .listener:
       if isRunning {
         lookForCall(while: .nobodyInCall, until: until)
       } else {
-        wait(.nobodyInCall, until: until, at: now)
+        waitAndLook(until: until, at: now)
       }
     }
   }
 
+  /// Looks at once: the call may have begun after we joined the conversation and before we entered the room, when nobody
+  /// told us.
+  private mutating func waitAndLook(until: Instant?, at now: Instant) {
+    wait(.nobodyInCall, until: until, checkAt: now)
+  }
+
   private mutating func wait(_ reason: CallPhase.Wait, until: Instant?, at now: Instant) {
+    wait(reason, until: until, checkAt: now + timing.callCheck)
+  }
+
+  private mutating func wait(_ reason: CallPhase.Wait, until: Instant?, checkAt: Instant) {
     isSettled = true
     interruptedSince = nil
     conversation?.hasCall = false
-    stage = .waitingForCall(reason, checkAt: now + timing.callCheck, until: until)
+    stage = .waitingForCall(reason, checkAt: checkAt, until: until)
     enter(.waitingForCall(reason))
   }
 
