@@ -14,7 +14,8 @@ public final class RunDirectory: Sendable {
   public init(_ name: String = #function) throws {
     let logs = ProcessInfo.processInfo.environment["RIG_LOGS"]
     let base = logs ?? FileManager.default.temporaryDirectory.path
-    let words = name.split { !$0.isLetter && !$0.isNumber }.joined(separator: "-").prefix(60)
+    // Short: the path of a socket in it must stay below 108 bytes.
+    let words = name.split { !$0.isLetter && !$0.isNumber }.joined(separator: "-").prefix(40)
     path = "\(base)/\(words)-\(UUID().uuidString.prefix(8))"
     stays = logs != nil
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
