@@ -352,6 +352,8 @@ public actor ICEAgent {
     guard hasGathered, areServersKnown, !hasSaidGatheringDone else { return }
     hasSaidGatheringDone = true
     report(.gatheringDone)
+    // Without a socket of ours no candidate of the peer's can help.
+    if phase == .searching, localCandidates.isEmpty { fail(.noCandidates) }
   }
 
   private func selected(_ local: UnsafeMutablePointer<NiceCandidate>, _ remote: UnsafeMutablePointer<NiceCandidate>) {
@@ -405,6 +407,9 @@ public actor ICEAgent {
     for tunnel in tunnels {
       // The tunnels live on the same loop.
       if let problem = tunnel.assumeIsolated({ $0.problem }) { problems.append(problem) }
+    }
+    if configuration.relayOnly, relayProtocols.isEmpty, problems.isEmpty {
+      problems.append("Only relayed candidates are wanted, and the server names no TURN server.")
     }
     if !relayProtocols.isEmpty, !localCandidates.contains(where: { $0.kind == .relay }) {
       problems.append("No TURN server gave a relayed address.")

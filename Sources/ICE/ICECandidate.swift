@@ -77,6 +77,8 @@ public struct ICEFailure: Error, Equatable, Sendable, CustomStringConvertible {
     case consentLost
     /// No socket could be opened on the addresses and ports allowed.
     case noLocalSocket
+    /// Gathering ended with nothing: no address that may be used, no TURN server that gave one.
+    case noCandidates
   }
 
   public let reason: Reason
@@ -91,6 +93,7 @@ public struct ICEFailure: Error, Equatable, Sendable, CustomStringConvertible {
       case .noPath(let patience): "No network path to the peer was found within \(patience.components.seconds) s"
       case .consentLost: "The network path to the peer was lost: it stopped answering"
       case .noLocalSocket: "No UDP socket could be opened on the allowed local addresses and ports"
+      case .noCandidates: "There is no local address from which a network path could begin"
       }
     func list(_ candidates: [ICECandidate]) -> String {
       candidates.isEmpty ? "none" : candidates.map(\.description).joined(separator: ", ")

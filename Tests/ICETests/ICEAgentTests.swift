@@ -163,6 +163,18 @@ func loopback(_ address: String = "127.0.0.1", _ change: (inout ICEConfiguration
     }
   }
 
+  @Test func `relayed candidates alone and no TURN server is a failure at once`() async throws {
+    let configuration = loopback {
+      $0.relayOnly = true
+      $0.patience = .seconds(3600)
+    }
+    try await withEndpoints(configuration, loopback()) { caller, _ in
+      try await eventually("the failure") { caller.now.failure != nil }
+      #expect(caller.now.failure?.reason == .noCandidates)
+      #expect(caller.now.failure?.description.contains("TURN") == true)
+    }
+  }
+
   @Test func `a local address that is a name is refused`() {
     #expect(throws: ICEConfigurationError(address: "localhost")) { try ICEAgent(loopback("localhost")) }
   }

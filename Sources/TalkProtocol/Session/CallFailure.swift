@@ -171,7 +171,7 @@ extension CallFailure: CustomStringConvertible {
     case .roomRefused(let code, let message):
       "The signaling server did not let us into the room: \(message) (\(code)). Try again; if it stays, its log tells more."
     case .noMediaPath(let detail):
-      "No network path for sound was found: \(detail). A firewall may block UDP and the server has no TURN server that helps; --relay-only uses nothing but TURN."
+      "No network path for sound was found. \(detail) A firewall may block UDP and the server has no TURN server that helps; --relay-only uses nothing but TURN."
     case .removedFromCall:
       "We were removed from the call, or it ended."
     case .removedFromConversation:
