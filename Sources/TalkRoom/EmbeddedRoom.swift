@@ -23,6 +23,8 @@ public actor EmbeddedRoom {
     /// With certificate and key, PEM files, the room speaks HTTPS.
     public var certificateFile: String?
     public var keyFile: String?
+    /// Hears all that passes between the room and its clients, secrets included; on the room's loop.
+    public var observer: (@Sendable (RoomTraffic) -> Void)?
 
     public init() {}
   }
@@ -269,7 +271,10 @@ public actor EmbeddedRoom {
     var wanted = Nextcloud.Request(
       method: request.method, path: request.path, query: request.query, cookies: request.cookies, body: body,
       login: Self.login(request.headers["Authorization"]))
+    let title = "\(request.method) \(request.path)"
+    options.observer?(.init(.received, title, String(decoding: request.body, as: UTF8.self)))
     var (reply, effects) = server.handle(wanted, time: time, at: .now)
+    defer { options.observer?(.init(.sent, title, reply.text)) }
     await carryOut(effects)
     if let wait = reply.waitsForChat {
       await chatGrows(within: wait)
@@ -344,6 +349,7 @@ public actor EmbeddedRoom {
     handle(.opened(id))
     for await event in socket.events {
       guard case .text(let text) = event else { break }
+      options.observer?(.init(.received, "message", text))
       if !isFaulty(text, on: id) { handle(.received(id, text)) }
     }
     sockets[id] = nil
@@ -380,7 +386,9 @@ public actor EmbeddedRoom {
   private func carryOutNow(_ effects: [TalkServer.Effect]) {
     for effect in effects {
       switch effect {
-      case .send(let socket, let message): sockets[socket]?.send(message.text)
+      case .send(let socket, let message):
+        options.observer?(.init(.sent, "message", message.text))
+        sockets[socket]?.send(message.text)
       case .close(let socket, .some(let code)): sockets[socket]?.close(code: code)
       case .close(let socket, nil): sockets[socket]?.abort()
       case .media(let command): forwarding?.assumeIsolated { $0.carryOut(command) }
