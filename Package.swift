@@ -147,7 +147,9 @@ let package = Package(
         "TalkScenarios",
         "TestSupport",
       ]),
-    tests("CommandLineTests", ["talkbridge", "TalkRoom", "TestSupport"]),
+    tests(
+      "CommandLineTests",
+      ["talkbridge", "TalkRoom", "TalkProtocol", "Audio", "GLibLoop", "TalkScenarios", argumentParser, "TestSupport"]),
     tests(
       "SystemTests",
       [

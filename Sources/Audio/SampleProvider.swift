@@ -15,6 +15,14 @@ public protocol AudioOutput: Sendable {
   /// Pulls sound from `provider` on the end's own clock until the task is cancelled (it completes its file and
   /// returns), until its reader is gone (it returns), or until it fails (it throws). Call `open` first.
   func run(_ provider: any SampleProvider) async throws
+
+  /// Samples it had to throw away since it runs, because whoever takes them did not keep up. From any thread.
+  var droppedSampleCount: Int { get }
+}
+
+extension AudioOutput {
+  /// None: for ends that keep up with everything.
+  public var droppedSampleCount: Int { 0 }
 }
 
 /// An end that gives sound: a microphone, a file, standard input.

@@ -99,7 +99,7 @@ public actor CallGateway {
     await transport.value
     let summary = CallSummary(
       outcome: outcome, reason: reason, participants: known.compactMap { departed[$0] ?? status(of: $0) },
-      rendered: mixes.map { PCM.duration(of: $0.renderedSamples) })
+      outputs: outputStatus)
     for peer in Array(peers.keys) { close(peer) }
     for task in closingPeers { await task.value }
     for timer in [timer, housekeeping, firstPacket, speechChanged] { timer?.invalidate() }
@@ -139,9 +139,16 @@ public actor CallGateway {
   /// How things stand. Levels are those since the last call.
   public func status() -> GatewayStatus {
     GatewayStatus(
-      phase: session.phase, participants: session.participants.map { status(of: $0) },
-      rendered: mixes.map { PCM.duration(of: $0.renderedSamples) }, inputLevel: microphone?.takeLevel(),
-      isMuted: microphone?.isMuted ?? true, hasRaisedHand: session.hasRaisedHand)
+      phase: session.phase, participants: session.participants.map { status(of: $0) }, outputs: outputStatus,
+      inputLevel: microphone?.takeLevel(), isMuted: microphone?.isMuted ?? true,
+      hasRaisedHand: session.hasRaisedHand)
+  }
+
+  private var outputStatus: [OutputStatus] {
+    zip(mixes, options.outputs).map { mix, end in
+      OutputStatus(
+        rendered: PCM.duration(of: mix.renderedSamples), dropped: PCM.duration(of: end.output.droppedSampleCount))
+    }
   }
 
   private func status(of id: ParticipantID) -> ParticipantStatus? { participants[id].map { status(of: $0) } }

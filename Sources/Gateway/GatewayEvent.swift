@@ -37,12 +37,19 @@ public struct ParticipantStatus: Sendable {
   public var playout: PlayoutStatistics?
 }
 
+/// An output as it is now.
+public struct OutputStatus: Sendable {
+  /// How much sound it has taken.
+  public var rendered: Duration
+  /// How much of that was lost because whoever takes it did not keep up.
+  public var dropped: Duration
+}
+
 /// A gateway as it is now.
 public struct GatewayStatus: Sendable {
   public var phase: CallPhase
   public var participants: [ParticipantStatus]
-  /// How much sound the outputs have taken, per output.
-  public var rendered: [Duration]
+  public var outputs: [OutputStatus]
   /// Of our own input, since it was asked for last.
   public var inputLevel: LevelMeter.Level?
   public var isMuted: Bool
@@ -56,7 +63,7 @@ public struct CallSummary: Sendable {
   public var reason: DepartureReason?
   /// Everybody of whom a peer connection was made, those that have left included, in order of appearance.
   public var participants: [ParticipantStatus]
-  public var rendered: [Duration]
+  public var outputs: [OutputStatus]
 }
 
 /// Why a gateway could not do its work.

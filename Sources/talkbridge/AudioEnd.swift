@@ -32,4 +32,6 @@ enum AudioEnd: Equatable, ExpressibleByArgument {
       }
     }
   }
+
+  var isFile: Bool { if case .file = self { true } else { false } }
 }

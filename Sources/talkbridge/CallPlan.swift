@@ -32,18 +32,18 @@ struct CallPlan: Sendable {
   var logLevel: Logger.Level = .warning
   var json = false
 
-  init(
-    arguments: CallArguments, role: CallSession.Role, defaultName: String, input: AudioEnd, outputs: [AudioEnd],
-    repeatsInput: Bool = false, rings: Bool = false, startsMuted: Bool = false
-  ) {
-    url = arguments.url
+  /// A plan with everything left at its default that is not named.
+  init(url: String, role: CallSession.Role, name: String, input: AudioEnd, outputs: [AudioEnd]) {
+    self.url = url
     self.role = role
-    name = arguments.name ?? defaultName
+    self.name = name
     self.input = input
     self.outputs = outputs
-    self.repeatsInput = repeatsInput
-    self.rings = rings
-    self.startsMuted = startsMuted
+  }
+
+  /// Takes over the options of the command line.
+  mutating func apply(_ arguments: CallArguments) {
+    if let name = arguments.name { self.name = name }
     room = arguments.room.values
     account = arguments.account.values
     duration = arguments.duration?.duration
@@ -56,37 +56,25 @@ struct CallPlan: Sendable {
     json = arguments.json
   }
 
-  /// A plan with everything left at its default that is not named.
-  init(url: String, role: CallSession.Role, name: String, input: AudioEnd, outputs: [AudioEnd]) {
-    self.url = url
-    self.role = role
-    self.name = name
-    self.input = input
-    self.outputs = outputs
-  }
-
   /// Runs the whole participation, with display and signals.
-  func run() async -> ExitCause {
-    switch await participation() {
-    case .success: .success
-    case .failure(let failure): failure.status
-    }
-  }
-
-  /// As `run`, and tells how it went. A failure has been shown to the user already.
-  func participation() async -> Result<CallSummary, Failure> {
-    let reporter = Reporter(style: style, carriesSoundOnOutput: outputs.contains(.pipe))
+  /// - Parameter judge: Says what a participation without failure is worth.
+  func run(judging judge: (CallSummary) -> ExitCause = { _ in .success }) async -> ExitCause {
+    let reporter = Reporter(
+      style: style, carriesSoundOnOutput: outputs.contains(.pipe), isRecording: outputs.contains { $0.isFile })
     do throws(Failure) {
-      return .success(try await participate(reporter))
+      let summary = try await participate(reporter)
+      let status = judge(summary)
+      await reporter.finished(summary, with: status)
+      return status
     } catch {
       await reporter.failed(error)
-      return .failure(error)
+      return error.status
     }
   }
 
   private var style: Reporter.Style {
     if json { return .json }
-    return isatty(STDERR_FILENO) == 1 ? .live : .plain
+    return Console.standardError.abilities.isInteractive ? .live : .plain
   }
 
   private static let speakersKeys = "keys: m turns the microphone off and on, h raises and lowers the hand, q leaves"
@@ -100,13 +88,10 @@ struct CallPlan: Sendable {
     if address.isInsecure {
       await reporter.warn("\(address.host) is reached over http: everybody on the way can read and change everything")
     }
-    var logger = Logger(label: "talkbridge") { StreamLogHandler.standardError(label: $0) }
-    logger.logLevel = logLevel
+    let logger = Logger(label: "talkbridge") { _ in ConsoleLog(logLevel: logLevel) }
     let gateway = CallGateway(
       try options(address, reporter), connection: try connection(to: address, logger: logger))
-    let signals = [SIGINT, SIGTERM, SIGHUP].map { signal in
-      SignalWatch(signal, on: .network) { reporter.interrupted(gateway) }
-    }
+    let signals = Interrupts.watched { reporter.interrupted(gateway) }
     let muting = SignalWatch(SIGUSR1, on: .network) { Task { await gateway.toggleMuted() } }
     let keys = input == .pipe ? nil : TerminalKeys(on: .network) { gateway.pressed($0) }
     defer {
@@ -114,16 +99,22 @@ struct CallPlan: Sendable {
       withExtendedLifetime((signals, muting)) {}
     }
     if keys != nil { await reporter.note(role == .listener ? Self.listenersKeys : Self.speakersKeys) }
+    if usesPulseAudio {
+      switch await GLibExecutor.audio.requestRealtimePriority() {
+      case .granted(let authority):
+        logger.info("sound has realtime priority", metadata: ["by": "\(authority.rawValue)"])
+      case .refused(let reason): logger.info("sound has no realtime priority", metadata: ["reason": "\(reason)"])
+      }
+    }
     let following = Task { await reporter.follow(gateway) }
     let result: Result<CallSummary, GatewayError>
     do { result = .success(try await gateway.run()) } catch { result = .failure(error) }
     await following.value
-    switch result {
-    case .success(let summary):
-      await reporter.finished(summary)
-      return summary
-    case .failure(let error): throw Failure(error)
-    }
+    do { return try result.get() } catch { throw Failure(error) }
+  }
+
+  private var usesPulseAudio: Bool {
+    (outputs + [input]).contains { if case .pulse = $0 { true } else { false } }
   }
 
   private func options(_ address: ConversationAddress, _ reporter: Reporter) throws(Failure) -> CallOptions {
@@ -148,7 +139,7 @@ struct CallPlan: Sendable {
     return options
   }
 
-  /// Speakers and pipes are heard now and want little delay; a file wants every packet.
+  /// Speakers want little delay, a file wants every packet, and a pipe's reader something in between.
   private func outputEnd(_ end: AudioEnd, of address: ConversationAddress, _ reporter: Reporter) -> OutputEnd? {
     switch end {
     case .pulse(let name):

@@ -20,17 +20,17 @@ struct DemoCommand: ParsableCommand {
       Ends with what was heard of each speaker; exit code 3 if that is nothing.
       """)
 
-  @Option(help: ArgumentHelp("How long to record: 8 (seconds), 30s, 5m.", valueName: "time"))
-  var duration = TimeLength(argument: "8s")!
+  @Option(help: ArgumentHelp("How long to record: 90 (seconds), 30s, 5m, 1h30m. Default: 8s.", valueName: "time"))
+  var duration: TimeLength?
 
-  @Option(help: ArgumentHelp("The WAV file to write.", valueName: "file"))
-  var output = "talkbridge-demo.wav"
+  @Option(help: ArgumentHelp("The WAV file to write. Default: talkbridge-demo.wav.", valueName: "file"))
+  var output: String?
 
   @Flag(help: "Record nothing: keep the room open with its speakers, for you to try the other commands on.")
   var serve = false
 
   @Option(help: ArgumentHelp("The local TCP port of the room. Default: any free one.", valueName: "port"))
-  var port: UInt16 = 0
+  var port: UInt16?
 
   @Flag(help: "Let the room forward no sound, to see what a broken media server looks like.")
   var withoutForwarding = false
@@ -40,7 +40,8 @@ struct DemoCommand: ParsableCommand {
 
   func run() throws {
     let demo = Demo(
-      duration: duration.duration, output: output, port: Int(port), forwards: !withoutForwarding, json: json)
+      duration: duration?.duration ?? .seconds(8), output: output ?? "talkbridge-demo.wav", port: Int(port ?? 0),
+      forwards: !withoutForwarding, json: json)
     let serve = self.serve
     runAndExit { await serve ? demo.serve() : demo.record() }
   }
@@ -65,10 +66,15 @@ struct Demo: Sendable {
       plan.duration = duration
       plan.iceAddresses = ["127.0.0.1"]
       plan.json = json
-      switch await plan.participation() {
-      case .failure(let failure): return failure.status
-      case .success(let summary): return judge(summary)
+      let status = await plan.run { summary in
+        summary.participants.count { $0.sound >= .seconds(1) } >= Self.speakers.count ? .success : .heardNothing
       }
+      switch status {
+      case .success: if !json { print("Both speakers are in \(output).") }
+      case .heardNothing: complain("the demo did not hear both of its speakers")
+      default: break
+      }
+      return status
     }
   }
 
@@ -82,7 +88,7 @@ struct Demo: Sendable {
       print("Ctrl-C closes it.")
       fflush(nil)
       let (interrupts, continuation) = AsyncStream.makeStream(of: Void.self)
-      let signals = [SIGINT, SIGTERM, SIGHUP].map { SignalWatch($0, on: .network) { continuation.yield() } }
+      let signals = Interrupts.watched { continuation.yield() }
       for await _ in interrupts { break }
       withExtendedLifetime(signals) {}
       return .success
@@ -104,13 +110,11 @@ struct Demo: Sendable {
     }
     let forwards = self.forwards
     await room.setFaults { $0.forwardsMedia = forwards }
-    let speakers = Self.speakers.map { speaker in
-      CallGateway(Self.options(for: speaker.name, voice: speaker.voice, at: address), connection: Self.connection())
-    }
+    let speakers = Self.speakers.map { DemoSpeaker($0.name, $0.voice, at: address) }
     let speaking = speakers.map { speaker in
       Task {
-        do throws(GatewayError) { _ = try await speaker.run() } catch {
-          complain("a speaker of the demo failed: \(Failure(error).message)")
+        do throws(Failure) { try await speaker.run() } catch {
+          complain("a speaker of the demo failed: \(error.message)")
         }
       }
     }
@@ -119,50 +123,5 @@ struct Demo: Sendable {
     for task in speaking { await task.value }
     await room.stop()
     return status
-  }
-
-  private static func options(for name: String, voice: SyntheticVoice, at address: ConversationAddress) -> CallOptions {
-    var options = CallOptions(call: .init(address: address, role: .participant, displayName: name))
-    options.input = GeneratedInput(VoiceSource(voice))
-    options.iceAddresses = ["127.0.0.1"]
-    return options
-  }
-
-  private static func connection() -> TalkConnection {
-    TalkConnection(
-      settings: TransportSettings(), logger: Logger(label: "talkbridge.demo") { _ in SwiftLogNoOpLogHandler() })
-  }
-
-  /// Prints what was heard of each speaker; a demo that heard nothing of one has failed.
-  private func judge(_ summary: CallSummary) -> ExitCause {
-    var isComplete = !summary.participants.isEmpty
-    if !json { print("\nHeard in the call, and written to \(output):") }
-    for participant in summary.participants {
-      let name = participant.participant.name ?? "guest \(participant.participant.id)"
-      let lost = participant.playout?.packetsLost ?? 0
-      isComplete = isComplete && participant.sound >= .seconds(1)
-      if !json {
-        print(
-          "  \(name): \(participant.packetsReceived) packets decrypted, \(EventSentence.seconds(participant.sound)) s of sound, \(lost) packets lost"
-        )
-      }
-    }
-    if summary.participants.isEmpty, !json { print("  nobody") }
-    guard isComplete else {
-      complain("the demo did not hear every speaker")
-      return .heardNothing
-    }
-    return .success
-  }
-}
-
-/// A synthetic voice that never ends.
-private final class VoiceSource: SampleProvider {
-  private let signal: Locked<SpeechLikeSignal>
-
-  init(_ voice: SyntheticVoice) { signal = Locked(SpeechLikeSignal(voice: voice)) }
-
-  func render(into samples: inout MutableSpan<Float>, at now: ContinuousClock.Instant) {
-    signal.withLock { $0.render(into: &samples) }
   }
 }

@@ -73,12 +73,12 @@ struct EventLine {
       [
         "phase": .string(status.phase.identifier), "muted": .bool(status.isMuted),
         "handRaised": .bool(status.hasRaisedHand),
-        "renderedSeconds": .array(status.rendered.map { .number($0.inSeconds) }),
-        "inputLevel": level(status.inputLevel), "participants": .array(status.participants.map { participant($0) }),
+        "outputs": .array(status.outputs.map { output($0) }), "inputLevel": level(status.inputLevel),
+        "participants": .array(status.participants.map { participant($0) }),
       ])
   }
 
-  static func finished(_ summary: CallSummary) -> EventLine {
+  static func finished(_ summary: CallSummary, status: ExitCause) -> EventLine {
     let outcome =
       switch summary.outcome {
       case .left: "left"
@@ -88,10 +88,23 @@ struct EventLine {
     return EventLine(
       "finished",
       [
-        "outcome": .string(outcome), "reason": summary.reason.map { .string(name(of: $0)) } ?? .null, "exitCode": 0,
-        "renderedSeconds": .array(summary.rendered.map { .number($0.inSeconds) }),
+        "outcome": .string(outcome), "reason": summary.reason.map { .string(name(of: $0)) } ?? .null,
+        "exitCode": .number(Double(status.rawValue)), "outputs": .array(summary.outputs.map { output($0) }),
         "participants": .array(summary.participants.map { participant($0) }),
       ])
+  }
+
+  static func failed(_ failure: Failure) -> EventLine {
+    EventLine(
+      "failed",
+      [
+        "error": .string(failure.identifier), "message": .string(failure.message),
+        "exitCode": .number(Double(failure.status.rawValue)),
+      ])
+  }
+
+  private static func output(_ status: OutputStatus) -> JSONValue {
+    ["renderedSeconds": .number(status.rendered.inSeconds), "droppedSeconds": .number(status.dropped.inSeconds)]
   }
 
   /// Counters have the names of W3C webrtc-stats; times are in seconds, levels in dBFS.

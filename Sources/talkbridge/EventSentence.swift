@@ -5,14 +5,14 @@ import TalkProtocol
 /// Events in words.
 struct EventSentence {
   /// As far as they are known.
-  var names: [ParticipantID: String]
+  private(set) var names: [ParticipantID: String] = [:]
 
-  /// Nil for what is not worth a line.
-  func sentence(for event: GatewayEvent) -> String? {
+  /// What happened, in a line; nil for what is not worth one.
+  mutating func sentence(for event: GatewayEvent) -> String? {
     switch event {
     case .call(let event): sentence(for: event)
     case .started: nil
-    case .heard(let id): "\(name(id)) is heard"
+    case .heard(let id): "hearing \(name(id))"
     case .leaving(.requested): "leaving"
     case .leaving(.durationReached): "leaving: the time is over"
     case .leaving(.everybodyLeft): "leaving: everybody else has left"
@@ -21,38 +21,62 @@ struct EventSentence {
     }
   }
 
-  private func sentence(for event: CallEvent) -> String? {
+  private mutating func sentence(for event: CallEvent) -> String? {
     switch event {
-    case .phase(.checkingServer), .phase(.joiningConversation), .phase(.idle), .phase(.finished), .phase(.leaving): nil
-    case .phase(let phase): phase.description
-    case .conversationJoined(let name): "conversation: \(LiveDisplay.printable(name ?? "without a name"))"
-    case .participantJoined(let participant): "\(name(participant.id)) is in the call"
-    case .participantLeft(let participant): "\(name(participant.id)) left the call"
-    case .participantRenamed(_, let name): "a participant is called \(LiveDisplay.printable(name))"
-    case .participantMuted(let id, let isMuted): "\(name(id)) \(isMuted ? "muted" : "unmuted")"
-    case .participantSpeaking, .receiving, .chatChanged: nil
-    case .participantRaisedHand(let id, let raised): "\(name(id)) \(raised ? "raised" : "lowered") a hand"
-    case .participantReacted(let id, let reaction): "\(name(id)): \(LiveDisplay.printable(reaction))"
-    case .publishing: "others can hear us"
-    case .publishingForbidden: "we are not allowed to speak here; listening until we are"
-    case .publishingFailed(let reason): "others cannot hear us: \(LiveDisplay.printable(reason))"
-    case .mutedByModerator: "a moderator muted us"
-    case .microphoneMuted(let isMuted): isMuted ? "our microphone is off" : "our microphone is on"
-    case .handRaised(let raised): raised ? "our hand is raised" : "our hand is down"
-    case .recordingStatus(let status): status == 0 ? "the server's own recording ended" : nil
+    case .phase(.checkingServer), .phase(.joiningConversation), .phase(.idle), .phase(.finished), .phase(.leaving):
+      return nil
+    case .phase(let phase): return phase.description
+    case .conversationJoined(let name): return "conversation: \(name ?? "without a name")"
+    case .participantJoined(let participant):
+      names[participant.id] = participant.name
+      return "\(name(participant.id)) is in the call"
+    case .participantLeft(let participant): return "\(name(participant.id)) left the call"
+    case .participantRenamed(let id, let name):
+      defer { names[id] = name }
+      return "\(self.name(id)) is \(name)"
+    case .participantMuted(let id, let isMuted): return "\(name(id)) \(isMuted ? "muted" : "unmuted")"
+    case .participantSpeaking, .receiving, .chatChanged: return nil
+    case .participantRaisedHand(let id, let raised): return "\(name(id)) \(raised ? "raised" : "lowered") a hand"
+    case .participantReacted(let id, let reaction): return "\(name(id)): \(reaction)"
+    case .publishing: return "others can hear us"
+    case .publishingForbidden: return "we are not allowed to speak here; listening until we are"
+    case .publishingFailed(let reason): return "others cannot hear us: \(reason)"
+    case .mutedByModerator: return "a moderator muted us"
+    case .microphoneMuted(let isMuted): return isMuted ? "our microphone is off" : "our microphone is on"
+    case .handRaised(let raised): return raised ? "our hand is raised" : "our hand is down"
+    case .recordingStatus(let status):
+      switch status {
+      case 0: return "the server records this call no more"
+      case 1, 2: return "the server records this call"
+      default: return nil
+      }
     }
   }
 
-  func summary(of summary: CallSummary) -> String {
-    let recorded = summary.rendered.max() ?? .zero
-    let end =
-      switch summary.outcome {
-      case .left: "left"
-      case .callEnded: "the call ended"
-      case .failed: "failed"
-      }
-    return
-      "\(end) after \(EventSentence.seconds(recorded)) s of sound from \(summary.participants.count) participant(s)"
+  /// How it went: a line, and one for each participant.
+  static func lines(for summary: CallSummary) -> [String] {
+    let recorded = summary.outputs.map(\.rendered).max() ?? .zero
+    let end = summary.outcome == .callEnded ? "the call ended" : "left"
+    var text = "\(end) after \(LiveDisplay.clock(recorded)) in the call"
+    let dropped = summary.outputs.map(\.dropped).reduce(.zero, +)
+    if dropped > .zero { text += "; \(seconds(dropped)) s of it were dropped, for the output was read too slowly" }
+    return [text + (summary.participants.isEmpty ? "; nobody else was there" : "; heard:")]
+      + summary.participants.map { "  " + heard($0) }
+  }
+
+  /// What was heard of a participant.
+  static func heard(_ status: ParticipantStatus) -> String {
+    let loss = loss(of: status).map { ", loss \($0)" } ?? ""
+    return "\(name(status.participant.name, status.participant.id)): \(seconds(status.sound)) s of sound"
+      + " in \(status.packetsReceived) packets\(loss)"
+  }
+
+  /// In percent of the packets that should have come; nil before the first.
+  static func loss(of status: ParticipantStatus) -> String? {
+    guard let playout = status.playout, playout.packetsReceived > 0 else { return nil }
+    let all = playout.packetsReceived + playout.packetsLost
+    let tenths = Int((1000 * Double(playout.packetsLost) / Double(all)).rounded())
+    return "\(tenths / 10).\(tenths % 10) %"
   }
 
   static func seconds(_ duration: Duration) -> String {
@@ -60,5 +84,10 @@ struct EventSentence {
     return "\(tenths / 10).\(tenths % 10)"
   }
 
-  private func name(_ id: ParticipantID) -> String { LiveDisplay.printable(names[id] ?? "guest \(id)") }
+  /// Who has no name, or none yet, is told apart by a piece of the address.
+  static func name(_ name: String?, _ id: ParticipantID) -> String {
+    name.flatMap { $0.isEmpty ? nil : $0 } ?? "guest \(id.session.prefix(4))"
+  }
+
+  private func name(_ id: ParticipantID) -> String { Self.name(names[id], id) }
 }

@@ -3,91 +3,117 @@ import Gateway
 import Playout
 import TalkProtocol
 
-/// The live display: who is in the call, a meter each, loss, and how much is recorded. Pure: it gives the text that redraws.
+/// The live display: who is in the call, a meter each, loss, and how much is recorded. Pure: it gives lines of text.
 struct LiveDisplay {
-  private static let meterWidth = 24
-  /// In dBFS: what an empty and a full meter mean.
+  /// In dBFS: an empty and a full meter.
   private static let floor: Float = -60
-  private static let nameWidth = 24
+  private static let full: Float = 0
+  /// In dBFS, from where on a meter warns: the loudest of normal speech, and what will sound distorted.
+  private static let (loud, tooLoud): (Float, Float) = (-15, -6)
+  /// How fast a meter falls, in dB a second; it rises at once.
+  private static let fall: Float = 40
+  private static let ourselves = ""
 
-  private var lineCount = 0
+  var abilities: Console.Abilities
+  /// Whether what is heard is kept in a file.
+  var isRecording: Bool
+  private var shownLevels: [String: Float] = [:]
+  private var drawnAt: ContinuousClock.Instant?
 
-  /// Control codes that take the display away, the cursor then where it began.
-  mutating func erase() -> String {
-    defer { lineCount = 0 }
-    return lineCount == 0 ? "" : "\u{1B}[\(lineCount)A\u{1B}[J"
+  init(abilities: Console.Abilities, isRecording: Bool) {
+    self.abilities = abilities
+    self.isRecording = isRecording
   }
 
-  /// Replaces what was drawn before. `width` is the terminal's, in columns.
-  mutating func draw(_ status: GatewayStatus, conversation: String?, width: Int) -> String {
-    let lines = Self.lines(status, conversation: conversation).map { String($0.prefix(max(20, width - 1))) }
-    let text = erase() + lines.map { $0 + "\n" }.joined()
-    lineCount = lines.count
-    return text
-  }
-
-  static func lines(_ status: GatewayStatus, conversation: String?) -> [String] {
-    var lines = ["\(printable(conversation ?? "talkbridge")): \(status.phase)\(longest(status.rendered))"]
-    for participant in status.participants { lines.append(line(participant)) }
-    if let level = status.inputLevel {
-      let state = status.isMuted ? "muted" : ""
-      lines.append("  \(padded("(we)")) \(meter(level.rms)) \(state)")
+  /// How things stand, in at most so many columns and rows.
+  mutating func lines(
+    _ status: GatewayStatus, conversation: String?, columns: Int, rows: Int, at now: ContinuousClock.Instant
+  ) -> [String] {
+    let fallen = Self.fall * Float(drawnAt.map { ($0.duration(to: now) / .milliseconds(1)) / 1000 } ?? 0)
+    drawnAt = now
+    var levels: [String: Float] = [:]
+    for participant in status.participants { levels[participant.participant.id.session] = participant.level.rms }
+    levels[Self.ourselves] = status.inputLevel?.rms
+    shownLevels = levels.mapValues { max($0, Self.floor) }.merging(shownLevels.filter { levels[$0.key] != nil }) {
+      max($0, $1 - fallen)
     }
-    return lines
+
+    var participants = status.participants.map { line(of: $0, columns: columns) }
+    if status.inputLevel != nil {
+      let remarks = (status.isMuted ? ["muted"] : []) + (status.hasRaisedHand ? ["hand raised"] : [])
+      participants.append(line("(you)", level: Self.ourselves, remarks, columns: columns))
+    }
+    // The cursor cannot go back to what has left the screen at its top.
+    let room = max(1, rows - 3)
+    if participants.count > room {
+      let hidden = participants.count - room
+      participants = participants.prefix(room) + [TerminalText.fitted("  and \(hidden) more", to: columns - 1)]
+    }
+    return [title(status, conversation, columns: columns)] + participants
   }
 
-  private static func line(_ status: ParticipantStatus) -> String {
+  private func title(_ status: GatewayStatus, _ conversation: String?, columns: Int) -> String {
+    var parts = [conversation ?? "talkbridge", status.phase.description]
+    if let rendered = status.outputs.map(\.rendered).max(), rendered > .zero {
+      parts.append((isRecording ? "recorded " : "played ") + Self.clock(rendered))
+    }
+    let dropped = status.outputs.map(\.dropped).reduce(.zero, +)
+    if dropped > .zero { parts.append("dropped \(EventSentence.seconds(dropped)) s") }
+    let text = TerminalText.fitted(TerminalText.printable(parts.joined(separator: " - ")), to: columns - 1)
+    return abilities.showsColors ? "\u{1B}[1m\(text)\u{1B}[0m" : text
+  }
+
+  private func line(of status: ParticipantStatus, columns: Int) -> String {
     let participant = status.participant
     var remarks: [String] = []
-    if participant.hasRaisedHand { remarks.append("hand raised") }
-    if participant.isMuted ?? false {
+    if participant.isMuted == true {
       remarks.append("muted")
     } else if status.packetsReceived == 0 {
-      remarks.append(status.isConnected ? "silent" : "no sound yet")
+      remarks.append(status.isConnected ? "no sound yet" : "connecting")
     }
-    if let playout = status.playout, playout.packetsReceived > 0 {
-      let all = playout.packetsReceived + playout.packetsLost
-      remarks.append("loss \(decimal(100 * Double(playout.packetsLost) / Double(all))) %")
-    }
-    let name = participant.name ?? "guest \(participant.id)"
-    return "  \(padded(printable(name))) \(meter(status.level.rms)) \(remarks.joined(separator: ", "))"
+    if participant.hasRaisedHand { remarks.append("hand raised") }
+    if let loss = EventSentence.loss(of: status) { remarks.append("loss \(loss)") }
+    let name = EventSentence.name(participant.name, participant.id)
+    return line(name, level: participant.id.session, remarks, columns: columns)
   }
 
-  static func meter(_ level: Float) -> String {
-    let share = (max(floor, min(0, level)) - floor) / -floor
-    let filled = Int((share * Float(meterWidth)).rounded())
-    return "[" + String(repeating: "#", count: filled) + String(repeating: " ", count: meterWidth - filled) + "]"
+  private func line(_ name: String, level: String, _ remarks: [String], columns: Int) -> String {
+    let nameWidth = min(24, max(6, (columns - 4) / 3))
+    let meterWidth = min(30, max(4, columns - nameWidth - 24))
+    let rest = columns - 1 - 2 - nameWidth - 1 - (meterWidth + 2) - 1
+    return "  \(TerminalText.fitted(TerminalText.printable(name), to: nameWidth)) "
+      + meter(shownLevels[level] ?? Self.floor, width: meterWidth)
+      + (rest > 0 ? " " + TerminalText.fitted(remarks.joined(separator: ", "), to: rest) : "")
   }
 
-  private static func longest(_ rendered: [Duration]) -> String {
-    guard let most = rendered.max(), most > .zero else { return "" }
-    let seconds = most.components.seconds
+  /// A bar of so many columns, in half columns where the terminal can, between its ends.
+  func meter(_ level: Float, width: Int) -> String {
+    func halves(_ level: Float) -> Int {
+      let share = (min(max(level, Self.floor), Self.full) - Self.floor) / (Self.full - Self.floor)
+      return Int((share * Float(2 * width)).rounded())
+    }
+    let (loudFrom, tooLoudFrom) = (halves(Self.loud) / 2, halves(Self.tooLoud) / 2)
+    let filled = halves(level)
+    var bar = ""
+    for column in 0..<width {
+      if abilities.showsColors, filled > 2 * column {
+        if column == 0 { bar += "\u{1B}[32m" }
+        if column == loudFrom { bar += "\u{1B}[33m" }
+        if column == tooLoudFrom { bar += "\u{1B}[31m" }
+      }
+      switch filled - 2 * column {
+      case 2...: bar += abilities.showsUnicode ? "█" : "#"
+      case 1: bar += abilities.showsUnicode ? "▌" : "-"
+      default: bar += " "
+      }
+    }
+    if abilities.showsColors { bar += "\u{1B}[0m" }
+    return abilities.showsUnicode ? "▕\(bar)▏" : "[\(bar)]"
+  }
+
+  static func clock(_ duration: Duration) -> String {
+    let seconds = duration.components.seconds
     let pair: (Int64) -> String = { ($0 < 10 ? "0" : "") + String($0) }
-    return ", \(seconds / 3600):\(pair(seconds / 60 % 60)):\(pair(seconds % 60))"
-  }
-
-  private static func padded(_ name: String) -> String {
-    let short = name.count > nameWidth ? name.prefix(nameWidth - 1) + "…" : name[...]
-    return short + String(repeating: " ", count: nameWidth - short.count)
-  }
-
-  /// With one digit behind the point.
-  private static func decimal(_ value: Double) -> String {
-    let tenths = Int((value * 10).rounded())
-    return "\(tenths / 10).\(tenths % 10)"
-  }
-
-  /// A name as others chose it, without what would move the cursor.
-  static func printable(_ text: String) -> String {
-    String(text.unicodeScalars.map { $0.properties.generalCategory.isUnprintable ? " " : Character($0) })
-  }
-}
-
-extension Unicode.GeneralCategory {
-  fileprivate var isUnprintable: Bool {
-    switch self {
-    case .control, .format, .surrogate, .lineSeparator, .paragraphSeparator: true
-    default: false
-    }
+    return "\(seconds / 3600):\(pair(seconds / 60 % 60)):\(pair(seconds % 60))"
   }
 }

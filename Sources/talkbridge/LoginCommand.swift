@@ -27,7 +27,7 @@ struct LoginCommand: ParsableCommand {
         let account = try await session.logIn()
         try AccountStore().add(.init(server: session.base, user: account.user, appPassword: account.appPassword))
         print(
-          "Logged in as \(LiveDisplay.printable(account.user)). Use it with: --user '\(LiveDisplay.printable(account.user))'"
+          "Logged in as \(TerminalText.printable(account.user)). Use it with: --user '\(TerminalText.printable(account.user))'"
         )
       }
     }
@@ -57,7 +57,7 @@ struct LogoutCommand: ParsableCommand {
         for entry in entries {
           let wasGood = try await session.revoke(Account(user: entry.user, appPassword: entry.appPassword))
           try AccountStore().remove(entry)
-          let user = LiveDisplay.printable(entry.user)
+          let user = TerminalText.printable(entry.user)
           print(wasGood ? "Logged out \(user)." : "Logged out \(user), whose app password was no good any more.")
         }
       }
@@ -92,7 +92,7 @@ struct ServerSession {
       address = try ConversationAddress(isConversation ? arguments.url : arguments.url + "/call/none")
     } catch {
       throw Failure(
-        "“\(LiveDisplay.printable(arguments.url))” is not the address of a server, like https://cloud.example.com.",
+        "“\(TerminalText.printable(arguments.url))” is not the address of a server, like https://cloud.example.com.",
         .notAnAddress, identifier: "not-an-address")
     }
     guard !address.isInsecure else {
@@ -128,7 +128,7 @@ struct ServerSession {
   func logIn() async throws(Failure) -> Account {
     do throws(AccountAccess.Failure) {
       let pending = try await access.begin()
-      print("Open this page in a browser, log in, and grant access:\n\n  \(LiveDisplay.printable(pending.page))\n")
+      print("Open this page in a browser, log in, and grant access:\n\n  \(TerminalText.printable(pending.page))\n")
       if isatty(STDOUT_FILENO) == 1, let symbol = QRSymbol(pending.page) {
         for line in symbol.terminalLines { print(line) }
       }

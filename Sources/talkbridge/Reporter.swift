@@ -1,4 +1,3 @@
-import Audio
 import Foundation
 import GLibLoop
 import Gateway
@@ -7,7 +6,7 @@ import Playout
 import PulseAudioIO
 import TalkProtocol
 
-/// Tells the user what happens: as a live display, as plain lines or as JSON lines.
+/// Tells the user what happens: in a live display, in plain lines or as JSON lines.
 actor Reporter {
   enum Style {
     case live, plain, json
@@ -16,15 +15,21 @@ actor Reporter {
   private let style: Style
   /// Where events go as JSON.
   private let jsonStream: FileHandle
-  private var display = LiveDisplay()
+  private let console = Console.standardError
+  private var display: LiveDisplay
   private var conversation: String?
-  private var names: [ParticipantID: String] = [:]
-  /// Interrupts so far; on the network loop's thread.
+  private var words = EventSentence()
+  private var hasToldOfDropping = false
+  /// Interrupts so far.
   private let interrupts = Locked(0)
 
-  init(style: Style, carriesSoundOnOutput: Bool) {
+  /// - Parameters:
+  ///   - carriesSoundOnOutput: Standard output is not for events.
+  ///   - isRecording: What is heard goes to a file.
+  init(style: Style, carriesSoundOnOutput: Bool, isRecording: Bool) {
     self.style = style
     jsonStream = carriesSoundOnOutput ? .standardError : .standardOutput
+    display = LiveDisplay(abilities: console.abilities, isRecording: isRecording)
   }
 
   /// The first signal leaves in order; a second one ends the process at once.
@@ -43,41 +48,37 @@ actor Reporter {
 
   /// Shows all that happens until the gateway is done.
   func follow(_ gateway: CallGateway) async {
-    let ticker = style == .plain ? nil : Task { await tick(gateway) }
+    let ticker = Task { await tick(gateway) }
     for await event in gateway.events { show(event) }
-    ticker?.cancel()
-    await ticker?.value
-    erase()
+    ticker.cancel()
+    await ticker.value
+    console.show([])
   }
 
+  /// Looks at how things stand, again and again.
   private func tick(_ gateway: CallGateway) async {
-    var count = 0
     while !Task.isCancelled {
-      try? await Task.sleep(for: .milliseconds(100))
-      count += 1
-      if style == .live {
-        let status = await gateway.status()
-        if !Task.isCancelled { redraw(status) }
-      } else if count % 10 == 0 {
-        let status = await gateway.status()
-        if !Task.isCancelled { writeJSON(EventLine.statistics(status)) }
+      try? await Task.sleep(for: style == .live ? .milliseconds(100) : .seconds(1))
+      let status = await gateway.status()
+      guard !Task.isCancelled else { return }
+      switch style {
+      case .live:
+        let (columns, rows) = console.size
+        console.show(display.lines(status, conversation: conversation, columns: columns, rows: rows, at: .now))
+      case .plain: break
+      case .json: write(.statistics(status))
+      }
+      if !hasToldOfDropping, status.outputs.contains(where: { $0.dropped > .zero }) {
+        hasToldOfDropping = true
+        warn("an output is read too slowly; the oldest sound is dropped")
       }
     }
   }
 
   private func show(_ event: GatewayEvent) {
-    if case .call(.participantJoined(let participant)) = event {
-      names[participant.id] = participant.name
-    } else if case .call(.participantRenamed(let id, let name)) = event {
-      names[id] = name
-    } else if case .call(.conversationJoined(let name)) = event {
-      conversation = name
-    }
-    if style == .json {
-      if let line = EventLine(event) { writeJSON(line) }
-    } else if let sentence = EventSentence(names: names).sentence(for: event) {
-      say(sentence)
-    }
+    if case .call(.conversationJoined(let name)) = event { conversation = name }
+    let sentence = words.sentence(for: event)
+    tell(EventLine(event), sentence)
   }
 
   /// Something about the program itself that only a person wants to know.
@@ -86,13 +87,10 @@ actor Reporter {
   }
 
   func warn(_ message: String) {
-    if style == .json {
-      writeJSON(EventLine("warning", ["message": .string(message)]))
-    } else {
-      say("warning: \(message)")
-    }
+    tell(EventLine("warning", ["message": .string(message)]), "warning: \(message)")
   }
 
+  /// A device of an end has come, gone or changed.
   nonisolated func device(_ end: String, _ event: PulseEvent) {
     let (name, text): (String, String) =
       switch event {
@@ -105,61 +103,35 @@ actor Reporter {
     Task { await tell(EventLine(name, ["end": .string(end)]), text) }
   }
 
-  private func tell(_ line: EventLine, _ sentence: String) {
-    if style == .json { writeJSON(line) } else { say(sentence) }
-  }
-
-  func finished(_ summary: CallSummary) {
+  func finished(_ summary: CallSummary, with status: ExitCause) {
     if style == .json {
-      writeJSON(EventLine.finished(summary))
+      write(.finished(summary, status: status))
     } else {
-      say(EventSentence(names: names).summary(of: summary))
+      for line in EventSentence.lines(for: summary) { say(line) }
     }
   }
 
   func failed(_ failure: Failure) {
-    erase()
-    if style == .json {
-      writeJSON(
-        EventLine(
-          "failed",
-          [
-            "error": .string(failure.identifier), "message": .string(failure.message),
-            "exitCode": .number(Double(failure.status.rawValue)),
-          ]))
-    }
+    if style == .json { write(.failed(failure)) }
     // A person reads standard error whatever the style; where it carries the JSON, the line above says all.
     if style != .json || jsonStream !== FileHandle.standardError { complain(failure.message) }
   }
 
-  // MARK: Writing
-
-  private func writeJSON(_ line: EventLine) { write(line.text + "\n", to: jsonStream) }
-
-  private func say(_ sentence: String) {
-    erase()
-    write("\(Self.clock()) \(sentence)\n", to: .standardError)
+  private func tell(_ line: EventLine?, _ sentence: String?) {
+    if style == .json {
+      if let line { write(line) }
+    } else if let sentence {
+      say(sentence)
+    }
   }
 
-  private func erase() { write(display.erase(), to: .standardError) }
+  private func say(_ sentence: String) { console.say("\(Self.clock()) \(sentence)") }
 
-  private func redraw(_ status: GatewayStatus) {
-    write(display.draw(status, conversation: conversation, width: Self.terminalWidth()), to: .standardError)
-  }
+  /// Who reads our events may be gone; that is no reason to stop.
+  private func write(_ line: EventLine) { try? jsonStream.write(contentsOf: Data((line.text + "\n").utf8)) }
 
-  /// Who reads our messages may be gone; that is no reason to stop.
-  private func write(_ text: String, to stream: FileHandle) {
-    guard !text.isEmpty else { return }
-    try? stream.write(contentsOf: Data(text.utf8))
-  }
-
-  private static func terminalWidth() -> Int {
-    var size = winsize()
-    guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
-    return Int(size.ws_col)
-  }
-
-  private static func clock() -> String {
+  /// The time of day, for lines that people read.
+  static func clock() -> String {
     var now = time(nil)
     var parts = tm()
     localtime_r(&now, &parts)

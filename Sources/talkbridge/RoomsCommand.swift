@@ -43,7 +43,7 @@ extension ServerSession {
   private func url(_ conversation: Conversation) -> String { "\(base)/call/\(conversation.token ?? "")" }
 
   fileprivate func sentence(_ conversation: Conversation) -> String {
-    LiveDisplay.printable("\(conversation.hasCall == true ? "*" : " ") \(url(conversation))  \(conversation.title)")
+    TerminalText.printable("\(conversation.hasCall == true ? "*" : " ") \(url(conversation))  \(conversation.title)")
   }
 
   /// The members are documented in the README.

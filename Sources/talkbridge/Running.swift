@@ -19,8 +19,3 @@ private final class ResultBox: @unchecked Sendable {
   // The semaphore orders the one write before the one read.
   var value = ExitCause.unexpected
 }
-
-/// One line on standard error.
-func complain(_ message: String) {
-  FileHandle.standardError.write(Data("talkbridge: \(message)\n".utf8))
-}

@@ -8,17 +8,6 @@ import Testing
 
 /// Each kind of bad luck has one clear line and its own exit code, soon.
 @Suite struct FailureTests {
-  /// A room with one conversation.
-  private static func room(
-    _ change: (inout EmbeddedRoom.Options, inout HostedConversation) -> Void = { _, _ in }
-  ) async throws -> (room: EmbeddedRoom, url: String) {
-    var options = EmbeddedRoom.Options()
-    var conversation = HostedConversation(token: "failures", name: "Failures")
-    change(&options, &conversation)
-    let room = EmbeddedRoom(options, conversations: [conversation])
-    return (room, try await room.start() + "/call/failures")
-  }
-
   private static func fails(
     _ arguments: [String], with status: ExitCause, saying words: String..., within limit: Duration = .seconds(30),
     environment: [String: String] = [:], sourceLocation: SourceLocation = #_sourceLocation
@@ -63,120 +52,138 @@ import Testing
   @Test func `an untrusted certificate is a TLS failure, and the authority's file cures it`() async throws {
     let authority = try TestAuthority()
     let files = try await authority.issue(["IP:127.0.0.1"])
-    let (room, url) = try await Self.room { options, conversation in
+    try await withRoom { options, conversation in
       options.certificateFile = files.certificateFile
       options.keyFile = files.keyFile
       conversation.bansGuests = true
+    } _: { _, url in
+      try await Self.failsToRecord(url, with: .tlsFailure, saying: "--ca-file")
+      try await Self.failsToRecord(url, with: .banned, saying: "banned", ["--ca-file", authority.caFile])
     }
-    try await Self.failsToRecord(url, with: .tlsFailure, saying: "--ca-file")
-    try await Self.failsToRecord(url, with: .banned, saying: "banned", ["--ca-file", authority.caFile])
-    await room.stop()
   }
 
   @Test func `another web server is not a Talk server`() async throws {
-    let (room, url) = try await Self.room()
-    await room.setFaults { $0.refusedRequests["/cloud/capabilities"] = 404 }
-    try await Self.failsToRecord(url, with: .notATalkServer, saying: "Nextcloud")
-    await room.stop()
+    try await withRoom { room, url in
+      await room.setFaults { $0.refusedRequests["/cloud/capabilities"] = 404 }
+      try await Self.failsToRecord(url, with: .notATalkServer, saying: "Nextcloud")
+    }
   }
 
   @Test func `an unknown conversation is named as such`() async throws {
-    let (room, url) = try await Self.room()
-    try await Self.failsToRecord(
-      url.replacing("/failures", with: "/elsewhere"), with: .unknownRoom, saying: "conversation")
-    await room.stop()
+    try await withRoom { _, url in
+      try await Self.failsToRecord(
+        url.replacing("/\(token)", with: "/elsewhere"), with: .unknownRoom, saying: "conversation")
+    }
   }
 
   @Test func `a conversation with a password says that it has one`() async throws {
-    let (room, url) = try await Self.room { $1.password = "secret" }
-    try await Self.failsToRecord(url, with: .passwordNeeded, saying: "password")
-    await room.stop()
+    try await withRoom {
+      $1.password = "secret"
+    } _: { _, url in
+      try await Self.failsToRecord(url, with: .passwordNeeded, saying: "password")
+    }
   }
 
   @Test func `the lobby keeps guests out`() async throws {
-    let (room, url) = try await Self.room { $1.hasLobby = true }
-    try await Self.failsToRecord(url, with: .lobby, saying: "lobby")
-    await room.stop()
+    try await withRoom {
+      $1.hasLobby = true
+    } _: { _, url in
+      try await Self.failsToRecord(url, with: .lobby, saying: "lobby")
+    }
   }
 
-  @Test func `a conversation without calls forbids them`() async throws {
-    let (room, url) = try await Self.room { $1.allowsCalls = false }
-    try await Self.fails(
-      ["join", url, "--input", "none", "--output", "none"], with: .callForbidden, saying: "call")
-    await room.stop()
+  @Test func `a locked conversation forbids calls`() async throws {
+    try await withRoom {
+      $1.isReadOnly = true
+    } _: { _, url in
+      try await Self.fails(
+        ["join", url, "--input", "none", "--output", "none"], with: .callForbidden, saying: "locked")
+    }
+  }
+
+  @Test func `a call that we may not join is forbidden`() async throws {
+    try await withRoom { room, url in
+      try await withGuest(at: url) { _ in
+        await room.change(token) { $0.allowsCalls = false }
+        try await Self.fails(
+          ["join", url, "--input", "none", "--output", "none"], with: .callForbidden, saying: "permission")
+      }
+    }
   }
 
   @Test func `a call that is recorded asks for consent`() async throws {
-    let (room, url) = try await Self.room { $1.requiresRecordingConsent = true }
-    try await Self.fails(
-      ["join", url, "--input", "none", "--output", "none"], with: .consentRequired, saying: "consent")
-    await room.stop()
+    try await withRoom {
+      $1.requiresRecordingConsent = true
+    } _: { _, url in
+      try await Self.fails(
+        ["join", url, "--input", "none", "--output", "none"], with: .consentRequired, saying: "consent")
+    }
   }
 
   @Test func `an installation without signaling server cannot serve us`() async throws {
-    let (room, url) = try await Self.room()
-    await room.setInternalSignaling(true)
-    try await Self.failsToRecord(url, with: .noSignalingServer, saying: "high-performance backend")
-    await room.stop()
+    try await withRoom { room, url in
+      await room.setInternalSignaling(true)
+      try await Self.failsToRecord(url, with: .noSignalingServer, saying: "high-performance backend")
+    }
   }
 
   @Test(arguments: [("session_limit_exceeded", ExitCause.sessionLimit), ("invalid_token", .helloRefused)])
   func `a refused hello tells why`(code: String, status: ExitCause) async throws {
-    let (room, url) = try await Self.room()
-    await room.setFaults { $0.refusedMessages["hello"] = code }
-    try await Self.failsToRecord(url, with: status, saying: "signaling server")
-    await room.stop()
+    try await withRoom { room, url in
+      await room.setFaults { $0.refusedMessages["hello"] = code }
+      try await Self.failsToRecord(url, with: status, saying: "signaling server")
+    }
   }
 
   @Test func `a server in maintenance says so`() async throws {
-    let (room, url) = try await Self.room()
-    await room.setMaintenance(true)
-    try await Self.failsToRecord(url, with: .serverBusy, saying: "maintenance")
-    await room.stop()
+    try await withRoom { room, url in
+      await room.setMaintenance(true)
+      try await Self.failsToRecord(url, with: .serverBusy, saying: "maintenance")
+    }
   }
 
   @Test func `without a usable path the candidates that were tried are named`() async throws {
-    let (room, url) = try await Self.room()
-    try await Self.fails(
-      ["join", url, "--input", "none", "--output", "none", "--relay-only", "--ice-address", "127.0.0.1"],
-      with: .noICEPath, saying: "path", "TURN")
-    await room.stop()
+    try await withRoom { _, url in
+      try await Self.fails(
+        ["join", url, "--input", "none", "--output", "none", "--relay-only", "--ice-address", "127.0.0.1"],
+        with: .noICEPath, saying: "path", "TURN")
+    }
   }
 
   @Test func `a missing input file is found before anybody is called`() async throws {
-    let (room, url) = try await Self.room()
-    try await Self.fails(
-      ["join", url, "--input", "/nowhere/speech.wav", "--output", "none"], with: .inputUnusable,
-      saying: "/nowhere/speech.wav")
-    #expect(await room.names("failures").isEmpty)
-    await room.stop()
+    try await withRoom { room, url in
+      try await Self.fails(
+        ["join", url, "--input", "/nowhere/speech.wav", "--output", "none"], with: .inputUnusable,
+        saying: "/nowhere/speech.wav")
+      #expect(await room.names(token).isEmpty)
+    }
   }
 
   @Test(arguments: ["/nowhere/call.wav", "/"])
   func `an output that cannot be written is found before anybody is called`(path: String) async throws {
-    let (room, url) = try await Self.room()
-    try await Self.fails(["record", url, "--output", path], with: .outputUnwritable, saying: path)
-    #expect(await room.names("failures").isEmpty)
-    await room.stop()
+    try await withRoom { room, url in
+      try await Self.fails(["record", url, "--output", path], with: .outputUnwritable, saying: path)
+      #expect(await room.names(token).isEmpty)
+    }
   }
 
   @Test func `a full disk ends the recording with its own code`() async throws {
-    let (room, url) = try await Self.room()
-    let speaker = try ChildProcess(
-      "talkbridge", ["join", url, "--input", "none", "--output", "none", "--ice-address", "127.0.0.1"])
-    try await eventually("the speaker in the call") { await !room.namesInCall("failures").isEmpty }
-    try await Self.fails(
-      ["record", url, "--output", "/dev/full", "--ice-address", "127.0.0.1"], with: .diskFull, saying: "/dev/full")
-    try await speaker.terminate()
-    await room.stop()
+    try await withRoom { room, url in
+      let speaker = try ChildProcess(
+        "talkbridge", ["join", url, "--input", "none", "--output", "none", "--ice-address", "127.0.0.1"])
+      try await eventually("the speaker in the call") { await !room.namesInCall(token).isEmpty }
+      try await Self.fails(
+        ["record", url, "--output", "/dev/full", "--ice-address", "127.0.0.1"], with: .diskFull, saying: "/dev/full")
+      try await speaker.terminate()
+    }
   }
 
   @Test func `without PulseAudio the default ends say what else there is`() async throws {
     let nowhere = ["PULSE_SERVER": "unix:/nowhere/pulse.socket"]
-    let (room, url) = try await Self.room()
-    try await Self.fails(["join", url], with: .noPulseAudio, saying: "PulseAudio", environment: nowhere)
-    try await Self.fails(["devices"], with: .noPulseAudio, saying: "PulseAudio", environment: nowhere)
-    await room.stop()
+    try await withRoom { _, url in
+      try await Self.fails(["join", url], with: .noPulseAudio, saying: "PulseAudio", environment: nowhere)
+      try await Self.fails(["devices"], with: .noPulseAudio, saying: "PulseAudio", environment: nowhere)
+    }
   }
 
   @Test(arguments: [

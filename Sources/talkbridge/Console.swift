@@ -1,0 +1,80 @@
+import Foundation
+import GLibLoop
+import Glibc
+
+/// Standard error: whoever writes a line there, be it a message or the log, writes it above the live display.
+///
+/// The cursor always rests below what was written and is visible, so that there is nothing to restore however the
+/// process ends.
+final class Console: Sendable {
+  static let standardError = Console()
+
+  /// What the terminal can show.
+  struct Abilities: Equatable {
+    /// Moves its cursor.
+    var isInteractive: Bool
+    var showsColors: Bool
+    var showsUnicode: Bool
+
+    init(isInteractive: Bool, showsColors: Bool, showsUnicode: Bool) {
+      self.isInteractive = isInteractive
+      self.showsColors = showsColors
+      self.showsUnicode = showsUnicode
+    }
+
+    /// - Parameter environment: Its `TERM`, `NO_COLOR` (see no-color.org) and locale decide.
+    init(isTerminal: Bool, environment: [String: String]) {
+      let terminal = environment["TERM"] ?? ""
+      let locale = ["LC_ALL", "LC_CTYPE", "LANG"].compactMap { environment[$0] }.first { !$0.isEmpty } ?? ""
+      isInteractive = isTerminal && !["", "dumb"].contains(terminal)
+      showsColors = isInteractive && environment["NO_COLOR", default: ""].isEmpty
+      showsUnicode = locale.uppercased().replacing("-", with: "").contains("UTF8")
+    }
+  }
+
+  let abilities = Abilities(
+    isTerminal: isatty(STDERR_FILENO) == 1, environment: ProcessInfo.processInfo.environment)
+
+  private let display = Locked<[String]>([])
+
+  /// Writes a line, made harmless: it may hold what strangers wrote.
+  func say(_ line: String) {
+    let line = TerminalText.printable(line)
+    display.withLock { display in
+      write(Self.above(display.count) + line + "\n" + Self.text(of: display))
+    }
+  }
+
+  /// Shows these lines as the live display, in place of those before; none takes it away.
+  func show(_ lines: [String]) {
+    display.withLock { display in
+      guard lines != display else { return }
+      write(Self.above(display.count, keepsLines: !lines.isEmpty) + Self.text(of: lines))
+      display = lines
+    }
+  }
+
+  /// How many columns and rows there are.
+  var size: (columns: Int, rows: Int) {
+    var size = winsize()
+    guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else { return (80, 24) }
+    return (Int(size.ws_col), Int(size.ws_row))
+  }
+
+  /// Goes back to the first of so many lines; clears them, unless they are about to be written over.
+  private static func above(_ count: Int, keepsLines: Bool = false) -> String {
+    count == 0 ? "" : "\u{1B}[\(count)A" + (keepsLines ? "" : "\u{1B}[J")
+  }
+
+  /// A display, the cursor hidden while it is drawn, too long lines cut off. What was below of a longer one goes.
+  private static func text(of lines: [String]) -> String {
+    guard !lines.isEmpty else { return "" }
+    return "\u{1B}[?25l\u{1B}[?7l" + lines.map { $0 + "\u{1B}[K\n" }.joined() + "\u{1B}[J\u{1B}[?7h\u{1B}[?25h"
+  }
+
+  /// Who reads our messages may be gone; that is no reason to stop.
+  private func write(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data(text.utf8)) }
+}
+
+/// One line on standard error that says what went wrong.
+func complain(_ message: String) { Console.standardError.say("talkbridge: \(message)") }

@@ -1,0 +1,51 @@
+import ArgumentParser
+import TalkProtocol
+
+struct JoinCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "join",
+    abstract: "Take part in a call: your microphone and speakers, unless told otherwise.",
+    discussion: """
+      Starts the call if there is none, without ringing the others; where that is not allowed, waits for it to start. \
+      Ctrl-C leaves in order, a second one at once. In a terminal the key m turns the microphone off and on, h raises and \
+      lowers the hand, q leaves; the signal SIGUSR1 turns the microphone off and on, too.
+
+      An END is pulse, pulse:NAME (see talkbridge devices), - (raw s16le, 48 kHz, mono on standard input or output), \
+      none, or a WAV file.
+      """)
+
+  @Option(help: ArgumentHelp("What is said into the call. Default: pulse, the default microphone.", valueName: "end"))
+  var input: AudioEnd?
+
+  @Option(
+    help: ArgumentHelp(
+      "Where the call is heard; may be given several times. Default: pulse, the default speakers.", valueName: "end"))
+  var output: [AudioEnd] = []
+
+  @Flag(help: "Repeat the input file; otherwise it plays once, and silence follows.")
+  var loop = false
+
+  @Flag(help: "Start with the microphone off.")
+  var mute = false
+
+  @Flag(help: "Ring the other members of the conversation if this starts the call.")
+  var ring = false
+
+  @OptionGroup var call: CallArguments
+
+  func validate() throws {
+    try output.validate()
+    if loop, input?.isFile != true { throw ValidationError("--loop repeats a file: name it with --input.") }
+  }
+
+  func run() throws {
+    var plan = CallPlan(
+      url: call.url, role: .participant, name: "talkbridge", input: input ?? .pulse(name: nil),
+      outputs: output.isEmpty ? [.pulse(name: nil)] : output)
+    plan.apply(call)
+    plan.repeatsInput = loop
+    plan.rings = ring
+    plan.startsMuted = mute
+    runAndExit { [plan] in await plan.run() }
+  }
+}
