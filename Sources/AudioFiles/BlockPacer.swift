@@ -12,7 +12,7 @@ actor BlockPacer {
   /// blocks come a little unevenly would be cut at every other block.
   private static let cushion = 2 * PCM.blockSize
   /// Blocks that are made up for after a delay; beyond, time is skipped, so that no burst floods the network.
-  private static let patience = 5
+  private static let patience = 50
 
   private let ring: SampleRing
   private let refill: LoopTimer

@@ -59,16 +59,26 @@ struct CallPlan: Sendable {
   /// Runs the whole participation, with display and signals.
   /// - Parameter judge: Says what a participation without failure is worth.
   func run(judging judge: (CallSummary) -> ExitCause = { _ in .success }) async -> ExitCause {
+    switch await participation(judging: judge) {
+    case .success(let (_, status)): status
+    case .failure(let failure): failure.status
+    }
+  }
+
+  /// As `run`, and tells how it went. A failure has been shown to the user already.
+  func participation(
+    judging judge: (CallSummary) -> ExitCause = { _ in .success }
+  ) async -> Result<(summary: CallSummary, status: ExitCause), Failure> {
     let reporter = Reporter(
       style: style, carriesSoundOnOutput: outputs.contains(.pipe), isRecording: outputs.contains { $0.isFile })
     do throws(Failure) {
       let summary = try await participate(reporter)
       let status = judge(summary)
       await reporter.finished(summary, with: status)
-      return status
+      return .success((summary, status))
     } catch {
       await reporter.failed(error)
-      return error.status
+      return .failure(error)
     }
   }
 
@@ -99,22 +109,16 @@ struct CallPlan: Sendable {
       withExtendedLifetime((signals, muting)) {}
     }
     if keys != nil { await reporter.note(role == .listener ? Self.listenersKeys : Self.speakersKeys) }
-    if usesPulseAudio {
-      switch await GLibExecutor.audio.requestRealtimePriority() {
-      case .granted(let authority):
-        logger.info("sound has realtime priority", metadata: ["by": "\(authority.rawValue)"])
-      case .refused(let reason): logger.info("sound has no realtime priority", metadata: ["reason": "\(reason)"])
-      }
+    switch await GLibExecutor.audio.requestRealtimePriority() {
+    case .granted(let authority):
+      logger.info("sound has realtime priority", metadata: ["by": "\(authority.rawValue)"])
+    case .refused(let reason): logger.info("sound has no realtime priority", metadata: ["reason": "\(reason)"])
     }
     let following = Task { await reporter.follow(gateway) }
     let result: Result<CallSummary, GatewayError>
     do { result = .success(try await gateway.run()) } catch { result = .failure(error) }
     await following.value
     do { return try result.get() } catch { throw Failure(error) }
-  }
-
-  private var usesPulseAudio: Bool {
-    (outputs + [input]).contains { if case .pulse = $0 { true } else { false } }
   }
 
   private func options(_ address: ConversationAddress, _ reporter: Reporter) throws(Failure) -> CallOptions {

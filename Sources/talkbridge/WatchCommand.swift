@@ -23,8 +23,9 @@ struct WatchCommand: ParsableCommand {
 
   func run() throws {
     var plan = CallPlan(
-      arguments: call, role: .listener, defaultName: "talkbridge (recording)", input: .none,
+      url: call.url, role: .listener, name: "talkbridge (recording)", input: .none,
       outputs: [.datedFiles(directory: outputDirectory)])
+    plan.apply(call)
     plan.leavesWhenEmpty = true
     runAndExit { [plan] in await Watch(plan).run() }
   }
@@ -56,7 +57,7 @@ private final class Watch: Sendable {
     var pause = Self.shortestPause
     while !isOver {
       switch await plan.participation() {
-      case .success(let summary):
+      case .success(let (summary, _)):
         guard summary.reason != .requested else { return .success }
         pause = Self.shortestPause
       case .failure(let failure):
