@@ -133,6 +133,8 @@ private final class FileStorage {
   }
 
   private func write(_ bytes: UnsafeRawBufferPointer) -> Int {
+    let start = position
+    defer { if start == 0 { simplifyFormat(bytes) } }
     var done = 0
     while done < bytes.count {
       let count = pwrite(descriptor, bytes.baseAddress! + done, bytes.count - done, position)
@@ -146,6 +148,18 @@ private final class FileStorage {
       length = max(length, position)
     }
     return done
+  }
+
+  /// libsndfile describes the samples of what may become RF64 by the extensible format (`WAVE_FORMAT_EXTENSIBLE`), which
+  /// simple readers refuse. For mono of 16 bits the plain one (`WAVE_FORMAT_PCM`) says the same.
+  private func simplifyFormat(_ header: UnsafeRawBufferPointer) {
+    // The first chunk is the reserved one; the format follows.
+    guard header.count >= 20 else { return }
+    let format = 20 + Int(header.loadUnaligned(fromByteOffset: 16, as: UInt32.self).littleEndian)
+    guard header.count >= format + 10, header[format...].starts(with: "fmt ".utf8) else { return }
+    let plain: [UInt8] = [1, 0]
+    // Where this fails the header itself has failed, which is known already.
+    _ = pwrite(descriptor, plain, plain.count, format + 8)
   }
 
   func close() {

@@ -68,6 +68,8 @@ final class Listener: Sendable {
 struct ParsedWAV {
   var identifier = ""
   var riffSize = 0
+  /// 1: WAVE_FORMAT_PCM.
+  var format = 0
   var sampleRate = 0
   var channels = 0
   var bits = 0
@@ -100,6 +102,7 @@ struct ParsedWAV {
         riffSize = number(offset + 8, 8)
         wide = number(offset + 16, 8)
       case "fmt ":
+        format = number(offset + 8, 2)
         channels = number(offset + 10, 2)
         sampleRate = number(offset + 12, 4)
         bits = number(offset + 22, 2)
