@@ -13,11 +13,16 @@ public struct HTTPRequest: Sendable {
   public var timeout: Duration
   /// A longer reply is `TransportError.tooLarge`, in bytes after decompression.
   public var maximumReplySize: Int
+  /// Whether it may go out a second time by itself. libcurl does that where a connection that was used before turns out to
+  /// be dead; the server may have received it the first time. Off, the request gets a new connection.
+  public var mayBeRepeated: Bool
 
   public init(
     _ method: String = "GET", _ url: String, headers: HTTPHeaders = [:], body: [UInt8]? = nil,
-    credentials: BasicCredentials? = nil, timeout: Duration = .seconds(60), maximumReplySize: Int = 16 << 20
+    credentials: BasicCredentials? = nil, timeout: Duration = .seconds(60), maximumReplySize: Int = 16 << 20,
+    mayBeRepeated: Bool = true
   ) {
+    self.mayBeRepeated = mayBeRepeated
     self.method = method
     self.url = url
     self.headers = headers

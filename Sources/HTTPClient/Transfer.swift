@@ -47,6 +47,7 @@ final class Transfer {
     set(CURLOPT_NOSIGNAL, 1)
     set(CURLOPT_TCP_KEEPALIVE, 1)
     set(CURLOPT_PIPEWAIT, 1)
+    set(CURLOPT_FRESH_CONNECT, request.mayBeRepeated ? 0 : 1)
     // Without it, giving up a name that is still being resolved would wait for the resolver, and the loop with it.
     set(CURLOPT_QUICK_EXIT, 1)
     set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)

@@ -11,7 +11,7 @@ extension HTTPClient.HTTPRequest {
     if request.body != nil { headers["Content-Type"] = "application/json" }
     self.init(
       request.method.rawValue, request.url, headers: headers, body: request.body, credentials: account?.credentials,
-      timeout: request.timeout)
+      timeout: request.timeout, mayBeRepeated: request.purpose != .sendMessage)
   }
 }
 
@@ -21,7 +21,8 @@ extension HTTPReply {
     let seconds = response.headers["Retry-After"].flatMap { Int($0) }.flatMap { (0...86_400).contains($0) ? $0 : nil }
     self.init(
       status: response.status, body: response.body, retryAfter: seconds.map { .seconds($0) },
-      isMaintenance: response.headers["X-Nextcloud-Maintenance-Mode"] == "1")
+      isMaintenance: response.headers["X-Nextcloud-Maintenance-Mode"] == "1",
+      lastGiven: response.headers["X-Chat-Last-Given"].flatMap { Int($0) })
   }
 }
 

@@ -178,6 +178,19 @@ public actor EmbeddedRoom {
     await moderate { nextcloud, _ in nextcloud.promote(token) { $0.displayName == name } }
   }
 
+  /// Writes messages into a conversation's chat, under a name.
+  public func write(_ texts: [String], as name: String, in token: String) async {
+    await moderate { $0.write(texts, as: name, in: token, time: $1) }
+  }
+
+  /// The messages that people have written into a conversation's chat, oldest first.
+  public func texts(in token: String) -> [String] {
+    (server.nextcloud.chat[token] ?? []).filter { $0["messageType"] == "comment" }.compactMap { $0["message"].string }
+  }
+
+  /// Forgets who is in a conversation, as Talk does with sessions that it has not heard of for long.
+  public func forgetSessions(in token: String) async { await moderate { nextcloud, _ in nextcloud.forget(token) } }
+
   /// Deletes a conversation, with everybody still in it.
   public func delete(_ token: String) async { await moderate { nextcloud, _ in nextcloud.delete(token) } }
 
@@ -253,6 +266,7 @@ public actor EmbeddedRoom {
   private func respond(to request: WebRequest) async -> WebResponse {
     if faults.replyDelay > .zero { try? await Task.sleep(for: faults.replyDelay) }
     if faults.droppedRequests.contains(where: { request.path.hasSuffix($0) }) { return .drop }
+    if Self.takes(request, from: &faults.lostRequests) { return .drop }
     if let status = faults.refusedRequests.first(where: { request.path.hasSuffix($0.key) })?.value {
       return webResponse(server.nextcloud.failure(status))
     }
@@ -282,6 +296,7 @@ public actor EmbeddedRoom {
       (reply, effects) = server.handle(wanted, time: time, at: .now)
       await carryOut(effects)
     }
+    if Self.takes(request, from: &faults.lostReplies) { return .drop }
     return webResponse(reply)
   }
 
@@ -292,6 +307,18 @@ public actor EmbeddedRoom {
       let text = String(data: data, encoding: .utf8), let colon = text.firstIndex(of: ":")
     else { return nil }
     return Nextcloud.Login(user: String(text[..<colon]), password: String(text[text.index(after: colon)...]))
+  }
+
+  /// Whether a fault that happens so many times happens now.
+  private static func takes(_ request: WebRequest, from faults: inout [String: Int]) -> Bool {
+    let name = "\(request.method) \(request.path)"
+    let key = faults.keys.first { key in
+      let words = key.split(separator: " ")
+      return words.count == 2 && name.hasPrefix(words[0] + " ") && name.hasSuffix(words[1])
+    }
+    guard let key, let left = faults[key], left > 0 else { return false }
+    faults[key] = left - 1
+    return true
   }
 
   private func webResponse(_ reply: Nextcloud.Reply) -> WebResponse {

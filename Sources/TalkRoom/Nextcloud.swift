@@ -91,7 +91,11 @@ struct Nextcloud {
   var accounts = NextcloudAccounts()
   private(set) var participants: [Participant] = []
   private(set) var calls: [String: Call] = [:]
+  /// The messages of each conversation, in the order of their ids.
   var chat: [String: [JSONValue]] = [:]
+  /// Which message another one is about, and who reacted to it with which emoji.
+  var parents: [Int: Int] = [:]
+  var reactors: [Int: [String: Set<String>]] = [:]
   var isInMaintenance = false
   /// The public key by which signaling servers verify our tokens (PEM).
   var helloTokenKey = ""
@@ -153,6 +157,10 @@ struct Nextcloud {
       return rename(parts[2], to: request.body["displayName"].string ?? "", phpSession)
     case (_, 3, "v4", "call"): return call(parts[2], request, phpSession, time: time)
     case (_, 3, "v1", "chat"): return chat(parts[2], request, phpSession, time: time)
+    case (_, 4, "v1", "chat"), (_, 4, "v1", "reaction"):
+      guard let message = Int(parts[3]) else { return (failure(404, data: .null), []) }
+      return chat(
+        parts[2], request, phpSession, time: time, message: message, isReaction: parts[1] == "reaction")
     default: return (failure(404, data: .null), [])
     }
   }
@@ -181,7 +189,7 @@ struct Nextcloud {
       "system-messages", "in-call-flags", "conversation-call-flags", "chat-replies", "force-mute", "raise-hand",
       "signaling-v3", "publishing-permissions", "conversation-permissions", "chat-permission", "silent-send",
       "silent-call", "session-state", "recording-consent", "ban-v1", "chat-reference-id", "reactions",
-      "markdown-messages",
+      "markdown-messages", "edit-messages", "delete-messages",
     ]
     return [
       "version": [
@@ -457,6 +465,11 @@ struct Nextcloud {
       promoted.append(participants[index])
     }
     return promoted.isEmpty ? [] : [participantsNotification(token, changed: promoted)]
+  }
+
+  mutating func forget(_ token: String) -> [RoomNotification] {
+    participants.removeAll { $0.token == token }
+    return []
   }
 
   mutating func delete(_ token: String) -> [RoomNotification] {

@@ -10,6 +10,10 @@ public struct RoomFaults: Sendable, Equatable {
   public var refusedRequests: [String: Int] = [:]
   /// Requests whose path ends so are dropped without an answer.
   public var droppedRequests: Set<String> = []
+  /// Requests of this method and end of path, as `POST /chat/abcd1234`, are lost so many times before they do anything.
+  public var lostRequests: [String: Int] = [:]
+  /// The answers to such requests are lost so many times; what was asked for is done.
+  public var lostReplies: [String: Int] = [:]
   /// Socket messages of these types (`hello`, `room`, or a peer message's type such as `requestoffer`) are not answered.
   public var ignoredMessages: Set<String> = []
   /// Socket messages of these types are answered by an error of this code.

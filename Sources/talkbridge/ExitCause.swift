@@ -30,6 +30,10 @@ enum ExitCause: Int32, CaseIterable {
   case outputUnwritable = 31
   case diskFull = 32
   case noPulseAudio = 33
+  case chatForbidden = 40
+  case messageRefused = 41
+  case maybeSent = 42
+  case sessionFileUnusable = 43
   case usage = 64
   case interrupted = 130
 
@@ -63,6 +67,10 @@ enum ExitCause: Int32, CaseIterable {
     case .outputUnwritable: "the output file cannot be written"
     case .diskFull: "the disk is full"
     case .noPulseAudio: "no PulseAudio server, or no such device"
+    case .chatForbidden: "not allowed to write in the chat here, or to change that message"
+    case .messageRefused: "the message is empty, too long, or answers or changes one that it cannot; nothing was sent"
+    case .maybeSent: "may have been sent: the answer was lost, and the chat could not be read afterwards"
+    case .sessionFileUnusable: "the session file is in use, open to others, or cannot be read or written"
     case .usage: "the command line is not understood"
     case .interrupted: "interrupted a second time; left at once"
     }

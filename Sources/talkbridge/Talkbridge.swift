@@ -20,9 +20,8 @@ struct Talkbridge: ParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-      JoinCommand.self, RecordCommand.self, WatchCommand.self, LoginCommand.self, LogoutCommand.self, RoomsCommand.self,
-      DevicesCommand.self,
-      DemoCommand.self,
+      JoinCommand.self, RecordCommand.self, WatchCommand.self, ChatCommand.self, LoginCommand.self, LogoutCommand.self,
+      RoomsCommand.self, DevicesCommand.self, DemoCommand.self,
     ])
 }
 

@@ -129,7 +129,7 @@ private final class ThreadBody: Sendable {
 }
 
 /// The thread is to be joined or detached.
-private func inThread(_ run: @escaping @Sendable () -> Void) -> pthread_t {
+func inThread(_ run: @escaping @Sendable () -> Void) -> pthread_t {
   var thread = pthread_t()
   pthread_create(
     &thread, nil,

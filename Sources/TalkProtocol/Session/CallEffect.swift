@@ -44,6 +44,7 @@ public struct HTTPRequest: Hashable, Sendable {
   public enum Purpose: String, Hashable, Sendable {
     case readCapabilities, joinConversation, readConversation, setGuestName, readSignalingSettings, listCall, joinCall
     case changeCallFlags, leaveCall, leaveConversation
+    case sendMessage, readChat, awaitChat, editMessage, deleteMessage, reactToMessage
   }
 
   public var id: RequestID
@@ -90,8 +91,13 @@ public struct HTTPReply: Hashable, Sendable {
   public var retryAfter: Duration?
   /// Whether there was `X-Nextcloud-Maintenance-Mode: 1`.
   public var isMaintenance: Bool
+  /// From `X-Chat-Last-Given`: where the next page of a chat begins.
+  public var lastGiven: Int?
 
-  public init(status: Int, body: [UInt8], retryAfter: Duration? = nil, isMaintenance: Bool = false) {
+  public init(
+    status: Int, body: [UInt8], retryAfter: Duration? = nil, isMaintenance: Bool = false, lastGiven: Int? = nil
+  ) {
+    self.lastGiven = lastGiven
     self.status = status
     self.body = body
     self.retryAfter = retryAfter

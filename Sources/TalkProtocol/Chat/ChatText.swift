@@ -1,0 +1,155 @@
+// What a message says, in words, for people.
+
+extension ChatMessage {
+  /// The author's name.
+  public var author: String { Self.author(actorDisplayName, type: actorType, id: actorId) }
+
+  /// The text, with the names of what its placeholders stand for. Not yet fit for a terminal: see `neutralized`.
+  public var text: String {
+    guard isSystem else { return Self.filled(message ?? "", messageParameters ?? [:]) }
+    switch systemMessage {
+    case "reaction":
+      return "\(author) reacted with \(message ?? "")\(Self.toMessage(parent))"
+    case "message_edited":
+      return "\(author) edited\(Self.numbered(parent)): \(parent?.text ?? "")"
+    case "message_deleted":
+      return "\(author) deleted\(Self.numbered(parent))"
+    case "reaction_deleted", "reaction_revoked":
+      return "\(author) took back a reaction\(Self.toMessage(parent))"
+    default:
+      let words = Self.filled(message ?? "", messageParameters ?? [:])
+      // A server that says nothing in words has at least a name for it.
+      return words.isEmpty ? (systemMessage ?? "").replacing("_", with: " ") : words
+    }
+  }
+
+  private static func numbered(_ parent: ChatParent?) -> String { parent?.id.map { " message \($0)" } ?? " a message" }
+  private static func toMessage(_ parent: ChatParent?) -> String { parent?.id.map { " to message \($0)" } ?? "" }
+
+  static func author(_ name: String?, type: String?, id: String?) -> String {
+    if let name, !name.isEmpty { return name }
+    switch type {
+    case "guests", "emails": return "Guest"
+    case "deleted_users": return "Deleted user"
+    default: return id.flatMap { $0.isEmpty ? nil : $0 } ?? "Somebody"
+    }
+  }
+
+  /// Replaces each `{key}` that has a parameter, in one pass: what a name contains is not looked into again.
+  static func filled(_ message: String, _ parameters: [String: JSONValue]) -> String {
+    guard !parameters.isEmpty else { return message }
+    var result = ""
+    var rest = message[...]
+    while let open = rest.firstIndex(of: "{") {
+      result += rest[..<open]
+      rest = rest[open...]
+      guard let close = rest.firstIndex(of: "}"),
+        case let key = String(rest[rest.index(after: open)..<close]), let parameter = parameters[key]
+      else {
+        result.append(rest.removeFirst())
+        continue
+      }
+      result += words(for: parameter, key: key)
+      rest = rest[rest.index(after: close)...]
+    }
+    return result + rest
+  }
+
+  /// What a person would say of a rich object (`type`, `id`, `name`, …).
+  private static func words(for parameter: JSONValue, key: String) -> String {
+    let name = parameter["name"].string.flatMap { $0.isEmpty ? nil : $0 } ?? parameter["id"].string ?? key
+    if key.hasPrefix("mention-") {
+      return parameter["type"].string == "call" ? "@all" : "@" + name
+    }
+    switch parameter["type"].string {
+    case "file", "talk-attachment", "deck-card", "open-graph", "forms-form", "circle":
+      guard let link = parameter["link"].string, !link.isEmpty else { return name }
+      return "\(name) (\(link))"
+    case "geo-location":
+      return parameter["latitude"].string.flatMap { latitude in
+        parameter["longitude"].string.map { "\(name) (\(latitude), \($0))" }
+      } ?? name
+    case "talk-poll": return "poll: " + name
+    default: return name
+    }
+  }
+}
+
+extension ChatParent {
+  /// The author's name.
+  public var author: String { ChatMessage.author(actorDisplayName, type: actorType, id: actorId) }
+
+  /// As `ChatMessage.text`.
+  public var text: String { ChatMessage.filled(message ?? "", messageParameters ?? [:]) }
+}
+
+// MARK: - For a terminal
+
+extension ChatMessage {
+  /// How much of an answered message is quoted, in characters.
+  private static let longestQuote = 80
+
+  /// The message as lines for a terminal, without a line break at the end: nothing in it can move the cursor, and no text of
+  /// others can look like a line of its own.
+  /// - Parameter time: How to write the time, given in seconds since 1970.
+  public func lines(time: (Int) -> String) -> String {
+    let head = "\(time(timestamp ?? 0)) #\(id ?? 0) "
+    if isSystem { return head + "* " + text.neutralized(indent: "    ") }
+    if isDeleted {
+      let words = text.neutralized(indent: "    ")
+      return head + "* " + (words.isEmpty ? "Message deleted" : words) + " (\(author.neutralizedLine))"
+    }
+    var remarks = ""
+    if isEdited {
+      let editor = lastEditActorDisplayName ?? ""
+      remarks += editor.isEmpty || editor == actorDisplayName ? " (edited)" : " (edited by \(editor.neutralizedLine))"
+    }
+    if silent == true { remarks += " (silent)" }
+    for (emoji, count) in (reactions ?? [:]).sorted(by: { $0.key < $1.key }) {
+      remarks += " [\(emoji.neutralizedLine) \(count)]"
+    }
+    let quote = parent.map { "\n    > " + Self.quote($0) + "\n    " } ?? ""
+    return head + author.neutralizedLine + ": " + quote + text.neutralized(indent: "    ") + remarks
+  }
+
+  private static func quote(_ parent: ChatParent) -> String {
+    if parent.isDeleted { return "(deleted message)" }
+    let text = parent.text.neutralizedLine
+    let short = text.count > longestQuote ? text.prefix(longestQuote - 1) + "…" : text[...]
+    return "\(parent.author.neutralizedLine): \(short)"
+  }
+}
+
+extension String {
+  /// The text without what would command a terminal or turn the writing direction; lines after the first are indented.
+  public func neutralized(indent: String) -> String {
+    neutralized { $0 == "\n" ? "\n" + indent : "\u{FFFD}" }
+  }
+
+  /// The text in one line.
+  public var neutralizedLine: String { neutralized { $0 == "\n" ? " " : "\u{FFFD}" } }
+
+  private func neutralized(_ replace: (Unicode.Scalar) -> String) -> String {
+    var result = ""
+    var previous: Unicode.Scalar?
+    for scalar in unicodeScalars {
+      defer { previous = scalar }
+      switch scalar {
+      case "\n" where previous == "\r": break
+      case "\n", "\r", "\u{85}", "\u{2028}", "\u{2029}": result += replace("\n")
+      case "\t": result += "    "
+      // They join emoji and letters.
+      case "\u{200C}", "\u{200D}": result.unicodeScalars.append(scalar)
+      default:
+        switch scalar.properties.generalCategory {
+        case .control, .surrogate: result += replace(scalar)
+        // Flags of regions are spelt with tags; a tag alone is invisible and harmless.
+        case .format where (0xE0020...0xE007F).contains(scalar.value): result.unicodeScalars.append(scalar)
+        case .format: result += replace(scalar)
+        default: result.unicodeScalars.append(scalar)
+        }
+      }
+    }
+    return result
+  }
+}
