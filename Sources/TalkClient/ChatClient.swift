@@ -200,6 +200,7 @@ public actor ChatClient {
   private func ask(_ request: ChatRequest) async throws(ChatFailure) -> HTTPReply {
     switch await perform(request) {
     case .success(let reply) where (200..<300).contains(reply.status): return reply
+    case .success(let reply) where reply.status == 401 && account != nil: throw .room(.loginRefused)
     case .success(let reply):
       throw ChatFailure(reply, to: request, host: address.host, hasPassword: password != nil)
     case .failure(let failure): throw ChatFailure(failure, host: address.host)

@@ -161,6 +161,26 @@ import Testing
     await room.stop()
   }
 
+  @Test func `a user chats under the user's name, with the password from a file`() async throws {
+    let (room, url) = try await Self.room()
+    await room.addUser("anna", displayName: "Anna Ek", appPassword: "app-pass")
+    let directory = try RunDirectory()
+    let file = directory.file("password")
+    try "app-pass\n".write(toFile: file, atomically: true, encoding: .utf8)
+    let user = ["--user", "anna", "--password-file", file]
+    let child = try ChildProcess("talkbridge", ["chat", "send", url, "hej", "--name", "Other"] + user)
+    #expect(try await child.exit() == .code(0), "\(child.transcript)")
+    let id = try Self.id(child.output)
+    let edit = try ChildProcess("talkbridge", ["chat", "edit", url, id, "hejsan"] + user)
+    #expect(try await edit.exit() == .code(0), "\(edit.transcript)")
+    #expect(try await Self.chat("read", url).contains("Anna Ek: hejsan (edited)"))
+    try "wrong".write(toFile: file, atomically: true, encoding: .utf8)
+    let refused = try ChildProcess("talkbridge", ["chat", "send", url, "hej"] + user)
+    #expect(try await refused.exit() == .code(ExitCause.loginRefused.rawValue), "\(refused.transcript)")
+    #expect(await room.refusedLogins == 1)
+    await room.stop()
+  }
+
   @Test func `a session file that others can read, or that is none, is refused`() async throws {
     let directory = try RunDirectory()
     let file = directory.file("session")
