@@ -28,6 +28,16 @@ struct AccountArguments: ParsableArguments {
     var user: String?
     var passwordFile: String?
 
+    private var knownPassword: String?
+
+    init(user: String? = nil, passwordFile: String? = nil) {
+      self.user = user
+      self.passwordFile = passwordFile
+    }
+
+    /// Reads what a pipe gives only once.
+    mutating func readSecrets() throws(Failure) { knownPassword = try passwordFromFile() }
+
     /// The account for a conversation; nil for a guest.
     func resolved(for address: ConversationAddress) throws(Failure) -> Account? {
       guard let user else { return nil }
@@ -40,23 +50,30 @@ struct AccountArguments: ParsableArguments {
     }
 
     private func password(of user: String, at server: String) throws(Failure) -> String {
+      if let knownPassword { return knownPassword }
+      if let password = try passwordFromFile() { return password }
       let environment = ProcessInfo.processInfo.environment
       do {
-        if let passwordFile { return try SecretFile.read(passwordFile) }
         if let password = environment["TALKBRIDGE_PASSWORD"], !password.isEmpty { return password }
         if let directory = environment["CREDENTIALS_DIRECTORY"] {
           let file = directory + "/talkbridge-password"
           if FileManager.default.fileExists(atPath: file) { return try SecretFile.read(file) }
         }
-      } catch {
-        throw Failure(
-          "The user's app password cannot be read: \(error).", .loginRefused, identifier: "login-unreadable")
-      }
+      } catch { throw Self.failure(error) }
       let stored = try AccountStore().accounts().first { $0.server == server && $0.user == user }
       if let stored { return stored.appPassword }
       throw Failure(
         "There is no app password for \(user) at \(server). Run: talkbridge login \(server)", .loginRefused,
         identifier: "login-missing")
+    }
+
+    private func passwordFromFile() throws(Failure) -> String? {
+      guard let passwordFile else { return nil }
+      do { return try SecretFile.read(passwordFile) } catch { throw Self.failure(error) }
+    }
+
+    private static func failure(_ error: any Error) -> Failure {
+      Failure("The user's app password cannot be read: \(error).", .loginRefused, identifier: "login-unreadable")
     }
   }
 }

@@ -33,6 +33,20 @@ struct RoomArguments: ParsableArguments {
     var consents = false
     var waitsInLobby = false
 
-    func password() throws(Failure) -> String? { try RoomPasswordArgument.read(passwordFile) }
+    private var knownPassword: String?
+
+    init(passwordFile: String? = nil, consents: Bool = false, waitsInLobby: Bool = false) {
+      self.passwordFile = passwordFile
+      self.consents = consents
+      self.waitsInLobby = waitsInLobby
+    }
+
+    func password() throws(Failure) -> String? {
+      if let knownPassword { return knownPassword }
+      return try RoomPasswordArgument.read(passwordFile)
+    }
+
+    /// Reads what a pipe gives only once.
+    mutating func readSecrets() throws(Failure) { knownPassword = try password() }
   }
 }

@@ -27,7 +27,17 @@ struct WatchCommand: ParsableCommand {
       outputs: [.datedFiles(directory: outputDirectory)])
     plan.apply(call)
     plan.leavesWhenEmpty = true
-    runAndExit { [plan] in await Watch(plan).run() }
+    runAndExit { [plan] in
+      var plan = plan
+      do throws(Failure) {
+        try plan.room.readSecrets()
+        try plan.account.readSecrets()
+      } catch {
+        complain(error.message)
+        return error.status
+      }
+      return await Watch(plan).run()
+    }
   }
 }
 

@@ -169,19 +169,28 @@ import Testing
 
   // MARK: Unattended
 
-  @Test func `each call that is watched gets its own recording`() async throws {
-    try await Self.withRoom { room, url in
+  @Test func `each call that is watched gets its own recording, and a password is read once`() async throws {
+    try await Self.withRoom {
+      $0.password = "open sesame"
+    } _: { room, url in
+      let password = ["--room-password-file", try Self.file("open sesame")]
       let folder = NSTemporaryDirectory() + "talkbridge-test-\(UUID().uuidString)"
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
       func recordings() -> [String] { (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] }
       let watch = try ChildProcess(
-        "talkbridge", ["watch", url, "--output-directory", folder, "--ice-address", "127.0.0.1", "--json"])
+        "talkbridge",
+        [
+          "watch", url, "--output-directory", folder, "--ice-address", "127.0.0.1", "--json", "--room-password-file",
+          "/dev/stdin",
+        ], input: .pipe)
+      try watch.write(Array("open sesame\n".utf8))
+      watch.closeInput()
       for call in 1...2 {
         try await eventually("the wait") {
           watch.output.components(separatedBy: #""phase":"waiting-for-call""#).count > call
         }
         #expect(recordings().count == call - 1)
-        let guest = try ChildProcess("talkbridge", ["join", url] + Self.silent)
+        let guest = try ChildProcess("talkbridge", ["join", url] + password + Self.silent)
         try await eventually("both in the call") { await room.namesInCall(Self.token).count == 2 }
         try await eventually("the recording") { recordings().count == call }
         // Names tell seconds apart.
