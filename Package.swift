@@ -153,8 +153,8 @@ let package = Package(
     tests(
       "SystemTests",
       [
-        "TalkRoom", "TalkClient", "TalkProtocol", "Gateway", "Audio", "AudioFiles", "OpusCodec", "WebTransport",
-        "Transport", logging, "TestSupport",
+        "TalkRoom", "TalkScenarios", "TalkClient", "TalkProtocol", "Gateway", "Audio", "AudioFiles", "OpusCodec",
+        "WebTransport", "Transport", logging, "TestSupport",
       ]
     ),
   ],

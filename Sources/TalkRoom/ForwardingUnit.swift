@@ -15,10 +15,15 @@ actor ForwardingUnit {
   private let identity: DTLSIdentity
   private let report: @Sendable (MediaEvent) -> Void
   private var faults = RoomFaults()
+  private struct Subscriber {
+    let peer: Peer
+    let publisher: String
+  }
+
   /// By session of the publisher.
   private var streams: [String: PublishedStream] = [:]
-  /// The session of the publisher, by handle.
-  private var publishers: [String: String] = [:]
+  /// By handle. They outlive their publisher.
+  private var subscribers: [String: Subscriber] = [:]
   /// What follows each peer's events; cancelled, it closes the peer.
   private var followers: [ObjectIdentifier: Task<Void, Never>] = [:]
   private var streamCount: UInt64 = 0
@@ -35,7 +40,7 @@ actor ForwardingUnit {
   /// Ends all connections and waits until they are gone.
   func close() async {
     streams = [:]
-    publishers = [:]
+    subscribers = [:]
     let followers = followers.values
     for follower in followers { follower.cancel() }
     for follower in followers { await follower.value }
@@ -60,16 +65,16 @@ actor ForwardingUnit {
       streams[session] = nil
     case .subscribe(let handle, let session): subscribe(handle, to: session)
     case .updateSubscription(let handle):
-      guard let offer = try? subscriber(handle)?.assumeIsolated({ try $0.offer() }) else { return }
+      guard let offer = try? subscribers[handle]?.peer.assumeIsolated({ try $0.offer() }) else { return }
       report(.subscriptionOffer(handle: handle, sdp: offer))
     case .subscriptionAnswer(let handle, let sdp):
       // An answer that does not fit leaves the connection as it is, as it does with Janus.
-      try? subscriber(handle)?.assumeIsolated { try $0.accept(answer: sdp) }
-    case .subscriptionCandidate(let handle, let candidate): add(candidate, to: subscriber(handle))
+      try? subscribers[handle]?.peer.assumeIsolated { try $0.accept(answer: sdp) }
+    case .subscriptionCandidate(let handle, let candidate): add(candidate, to: subscribers[handle]?.peer)
     case .closeSubscription(let handle):
-      if let peer = subscriber(handle) { end(peer) }
-      stream(of: handle)?.assumeIsolated { $0.remove(handle) }
-      publishers[handle] = nil
+      guard let subscriber = subscribers.removeValue(forKey: handle) else { return }
+      streams[subscriber.publisher]?.assumeIsolated { $0.remove(handle) }
+      end(subscriber.peer)
     }
   }
 
@@ -125,10 +130,6 @@ actor ForwardingUnit {
 
   // MARK: Subscribers
 
-  private func stream(of handle: String) -> PublishedStream? { publishers[handle].flatMap { streams[$0] } }
-
-  private func subscriber(_ handle: String) -> Peer? { stream(of: handle)?.assumeIsolated { $0.peer(of: handle) } }
-
   private func subscribe(_ handle: String, to session: String) {
     guard let stream = streams[session] else { return report(.subscriptionClosed(handle: handle)) }
     do {
@@ -141,7 +142,7 @@ actor ForwardingUnit {
       let peer = try Peer(configuration)
       let offer = try peer.assumeIsolated { try $0.offer() }
       stream.assumeIsolated { $0.add(peer, as: handle) }
-      publishers[handle] = session
+      subscribers[handle] = Subscriber(peer: peer, publisher: session)
       follow(peer) { $0.subscriber(handle, $1) }
       report(.subscriptionOffer(handle: handle, sdp: offer))
     } catch {
@@ -150,15 +151,16 @@ actor ForwardingUnit {
   }
 
   private func subscriber(_ handle: String, _ event: PeerConnection.PeerEvent) {
+    guard let subscriber = subscribers[handle] else { return }
+    let stream = streams[subscriber.publisher]
     switch event {
     case .localCandidate(let candidate):
       report(.subscriptionCandidate(handle: handle, Self.json(candidate)))
     case .dataChannelOpened(let id, let label):
-      stream(of: handle)?.assumeIsolated { $0.channelOpened(id, label, by: handle) }
+      stream?.assumeIsolated { $0.channelOpened(id, label, by: handle) }
     case .closed, .failed:
-      guard let stream = stream(of: handle) else { return }
-      stream.assumeIsolated { $0.remove(handle) }
-      publishers[handle] = nil
+      stream?.assumeIsolated { $0.remove(handle) }
+      subscribers[handle] = nil
       report(.subscriptionClosed(handle: handle))
     default: break
     }

@@ -41,10 +41,6 @@ actor PublishedStream: RTPReceiver {
 
   // MARK: Subscriptions
 
-  var handles: [String] { Array(subscriptions.keys) }
-
-  func peer(of handle: String) -> Peer? { subscriptions[handle]?.peer }
-
   func add(_ peer: Peer, as handle: String) { subscriptions[handle] = Subscription(peer) }
 
   func remove(_ handle: String) { subscriptions[handle] = nil }

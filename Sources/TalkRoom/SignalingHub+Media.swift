@@ -183,11 +183,9 @@ extension SignalingHub {
     return endPublisher(session)
   }
 
+  /// Those who listen keep their connections, silent from now on: nobody tells them on this way.
   private mutating func endPublisher(_ session: String) -> [Effect] {
-    guard media.publishers.removeValue(forKey: session) != nil else { return [] }
-    let ended = media.subscriptions.filter { $0.publisher == session }
-    media.subscriptions.removeAll { $0.publisher == session }
-    return ended.map { .media(.closeSubscription(handle: $0.handle)) } + [.media(.closePublisher(session: session))]
+    media.publishers.removeValue(forKey: session) == nil ? [] : [.media(.closePublisher(session: session))]
   }
 
   /// Ends everything a session publishes and listens to.
@@ -208,15 +206,14 @@ extension SignalingHub {
     }
     if data["roomType"].string == "audio" { return send(Self.clientNotFound(id: id), to: subscriber) }
     let isScreen = data["roomType"].string == "screen"
-    let current = media.subscription(of: subscriber, to: publisher)
-    if !isScreen, let current, current.handle == data["sid"].string {
-      return [.media(.updateSubscription(handle: current.handle))]
-    }
     guard !isScreen, media.publishers[publisher]?.isConnected ?? false else {
       media.waiting.append(
         MediaState.Waiting(
           publisher: publisher, subscriber: subscriber, id: id, deadline: now + deadlines.media, isScreen: isScreen))
       return []
+    }
+    if let current = media.subscription(of: subscriber, to: publisher), current.handle == data["sid"].string {
+      return [.media(.updateSubscription(handle: current.handle))]
     }
     return subscribe(subscriber, to: publisher)
   }

@@ -11,18 +11,23 @@ final class RealInstallation {
   let run: RunDirectory
   let room: EmbeddedRoom
   let coturn: CoturnServer?
+  /// The installation's address.
+  let base: String
   /// The conversation's address.
   let url: String
   private(set) var janus: RigServer
   private(set) var signaling: RigServer
 
   /// Starts all of it, and stops it when `body` is done.
-  /// - Parameter relay: With a TURN server, offered to clients over these transports only.
+  /// - Parameters:
+  ///   - relay: With a TURN server, offered to clients over these transports only.
+  ///   - conversations: Further ones.
   static func with(
-    relay: [CoturnServer.Transport] = [], _ name: String = #function,
+    relay: [CoturnServer.Transport] = [], conversations: [HostedConversation] = [], _ name: String = #function,
     _ body: (RealInstallation) async throws -> Void
   ) async throws {
-    let installation = try await RealInstallation(relay: relay, in: try RunDirectory(name))
+    let installation = try await RealInstallation(
+      relay: relay, conversations: conversations, in: try RunDirectory(name))
     do { try await body(installation) } catch {
       await installation.stop()
       throw error
@@ -30,7 +35,9 @@ final class RealInstallation {
     await installation.stop()
   }
 
-  private init(relay: [CoturnServer.Transport], in run: RunDirectory) async throws {
+  private init(
+    relay: [CoturnServer.Transport], conversations: [HostedConversation], in run: RunDirectory
+  ) async throws {
     self.run = run
     janus = try await JanusServer.start(in: run)
     signaling = try await SignalingServer.start(in: run)
@@ -40,8 +47,10 @@ final class RealInstallation {
     options.port = 8080
     options.externalSignaling = .init(url: SignalingServer.url, secret: SignalingServer.backendSecret)
     if coturn != nil { options.turnServers = [.init(urls: relay.map(\.url), secret: CoturnServer.secret)] }
-    room = EmbeddedRoom(options, conversations: [HostedConversation(token: Self.token, name: "System test")])
-    url = "\(try await room.start())/call/\(Self.token)"
+    room = EmbeddedRoom(
+      options, conversations: [HostedConversation(token: Self.token, name: "System test")] + conversations)
+    base = try await room.start()
+    url = "\(base)/call/\(Self.token)"
   }
 
   private func stop() async {

@@ -4,7 +4,8 @@ internal import TestSupport
 
 /// Something that guests try, in the right order or a wrong one, and what a real installation made of it.
 ///
-/// Each is a row of the table that was recorded with Nextcloud 32, Talk 21 and the signaling server 1.2.4 and 2.0.2.
+/// Recorded with Nextcloud 32, Talk 21 and the signaling server 1.2.4 and 2.0.2. What comes out either way (entering call
+/// and room at the same time) is not among them.
 public struct Experiment: Sendable, CustomStringConvertible {
   /// The name that it had when it was recorded; descriptive where it was not part of that table.
   public let name: String

@@ -43,6 +43,17 @@ extension Experiment {
       let again = try await guest.joinCall().status
       return ["\(early)", refused, "\(again)", try await guest.ask(for: setting.publisher)]
     },
+    Experiment("D2", "call before hello; then the flags changed", "not_allowed, 200, offer") { setting in
+      let guest = await setting.guest()
+      try await guest.activate()
+      try await guest.joinCall()
+      try await guest.connect()
+      try await guest.hello()
+      try await guest.enterRoom()
+      let refused = try await guest.ask(for: setting.publisher)
+      let status = try await guest.request("PUT", "v4/call/\(setting.token)", ["flags": 7]).status
+      return [refused, "\(status)", try await guest.ask(for: setting.publisher)]
+    },
     Experiment("D3", "call before hello; then left and joined", "not_allowed, offer") { setting in
       let guest = await setting.guest()
       try await guest.activate()
@@ -200,6 +211,23 @@ extension Experiment {
       try await guest.enterRoom()
       let status = try await guest.joinCall(flags: 0).status
       return ["\(status)", try await guest.ask(for: setting.publisher)]
+    },
+    Experiment("P4", "never in the room: publishing works all the same", "answer, connected, not_allowed") {
+      setting in
+      let guest = await setting.guest()
+      try await guest.activate()
+      try await guest.connect()
+      try await guest.hello()
+      let answer = try await guest.publish()
+      try await eventually("a connection") { await guest.publisherIsConnected }
+      let other = try await setting.caller()
+      return [answer, "connected", try await other.ask(for: guest.session)]
+    },
+    Experiment("P6", "the page and the settings again during the call", "200, offer") { setting in
+      let guest = try await setting.caller()
+      let page = try await guest.request("GET", "/call/\(setting.token)").status
+      _ = try await guest.settings()
+      return ["\(page)", try await guest.ask(for: setting.publisher)]
     },
     Experiment("P7", "the call without the cookies of the activation", "404, not_allowed") { setting in
       let guest = await setting.guest()
