@@ -11,7 +11,7 @@ struct EventLine {
   init(_ event: String, _ members: [String: JSONValue] = [:], at time: Date = .now) {
     self.members = members.merging([
       "event": .string(event),
-      "time": .string(time.formatted(.iso8601.time(includingFractionalSeconds: true))),
+      "time": .string(time.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))),
     ]) { own, _ in own }
   }
 
