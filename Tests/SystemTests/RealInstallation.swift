@@ -164,6 +164,8 @@ struct LoggedEvent: Decodable {
   let renderedSeconds: [Double]?
   let participants: [Statistics]?
 
+  var date: Date? { try? Date(time, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)) }
+
   /// How much was recorded when there is one output.
   var recordedSamples: Int? { renderedSeconds?.first.map { Int(($0 * Double(PCM.sampleRate)).rounded()) } }
 

@@ -32,10 +32,9 @@ struct RecordingQuality: Decodable {
     }
 
     private func time(of event: String) -> Date? {
-      let time = events.split(separator: "\n").lazy.compactMap { line in
+      events.split(separator: "\n").lazy.compactMap { line in
         try? JSONDecoder().decode(LoggedEvent.self, from: Data(line.utf8))
-      }.first { $0.event == event }?.time
-      return try? time.map { try Date($0, strategy: .iso8601.time(includingFractionalSeconds: true)) }
+      }.first { $0.event == event }?.date
     }
 
     /// The last of the numbers with this name in the events, wherever it stands; nil if there is none.
