@@ -35,7 +35,7 @@ if [ $# -gt 0 ]; then
 else
   status=0
   run --skip SystemTests || status=$?
-  # On their own: they share the servers' ports, and measure what others would disturb.
+  # And these apart: they share the servers' ports, and measure what others would disturb.
   run --filter SystemTests --no-parallel || status=$?
   exit $status
 fi
