@@ -161,20 +161,25 @@ struct LoggedEvent: Decodable {
   let reason: String?
   let error: String?
   let muted: Bool?
-  let renderedSeconds: [Double]?
+  let outputs: [Output]?
   let participants: [Statistics]?
 
   var date: Date? { try? Date(time, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)) }
 
   /// How much was recorded when there is one output.
-  var recordedSamples: Int? { renderedSeconds?.first.map { Int(($0 * Double(PCM.sampleRate)).rounded()) } }
+  var recordedSamples: Int? {
+    outputs?.first.map { Int(($0.renderedSeconds * Double(PCM.sampleRate)).rounded()) }
+  }
+
+  struct Output: Decodable {
+    let renderedSeconds: Double
+  }
 
   struct Statistics: Decodable {
     let name: String?
     let packetsReceived: Int?
     let concealedSamples: Int?
   }
-
 }
 
 extension ChildProcess {

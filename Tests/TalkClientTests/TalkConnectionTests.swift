@@ -35,7 +35,7 @@ private let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
       server.requests.map { "\($0.method) \($0.path)" } == [
         "GET \(ocs)/cloud/capabilities", "POST \(talk)/v4/room/token123/participants/active",
         "POST \(talk)/v1/guest/token123/name", "GET \(talk)/v3/signaling/settings", "GET /cloud/spreed",
-        "DELETE \(talk)/v4/room/token123/participants/active",
+        "GET \(talk)/v4/call/token123", "DELETE \(talk)/v4/room/token123/participants/active",
       ])
     let naming = try #require(server.requests.first { $0.path.hasSuffix("/name") })
     #expect(naming.headers["Content-Type"] == "application/json")

@@ -1,0 +1,140 @@
+import Audio
+import Foundation
+import TalkRoom
+import TestSupport
+import Testing
+
+@testable import talkbridge
+
+/// What the program is for: sound from one end of a call to the other, through the embedded room.
+@Suite struct SoundTests {
+  private static let loopback = ["--ice-address", "127.0.0.1"]
+
+  private static func voices(in samples: [Float]) -> Set<SyntheticVoice> {
+    var detector = VoiceDetector()
+    detector.process(samples.span)
+    return detector.voices()
+  }
+
+  private static func speech(of voice: SyntheticVoice, seconds: Int) -> [Float] {
+    var signal = SpeechLikeSignal(voice: voice)
+    var samples = [Float](repeating: 0, count: seconds * PCM.sampleRate)
+    var span = samples.mutableSpan
+    signal.render(into: &span)
+    return samples
+  }
+
+  private static func samples(ofRaw bytes: [UInt8]) -> [Float] {
+    stride(from: 0, to: bytes.count - 1, by: 2).map {
+      Float(Int16(bitPattern: UInt16(bytes[$0]) | UInt16(bytes[$0 + 1]) << 8)) / 32_768
+    }
+  }
+
+  @Test func `the demo records both speakers, and tells what it heard of each`() async throws {
+    let run = try RunDirectory()
+    let path = run.file("demo.wav")
+    let demo = try ChildProcess("talkbridge", ["demo", "--duration", "6s", "--output", path])
+    #expect(try await demo.exit(within: .seconds(60)) == .code(0), "\(demo.transcript)")
+    let heard = Self.voices(in: try WaveFile.read(path))
+    #expect(heard == [.bass, .soprano])
+    for name in ["Bruno", "Clara"] {
+      let lines = (demo.output + demo.errorOutput).split(separator: "\n")
+      #expect(
+        lines.contains { $0.contains("\(name): ") && $0.contains("s of sound in") && $0.contains("packets") },
+        "\(demo.transcript)")
+    }
+  }
+
+  @Test func `a room that forwards nothing makes the demo silent and a failure`() async throws {
+    let run = try RunDirectory()
+    let path = run.file("demo.wav")
+    let demo = try ChildProcess(
+      "talkbridge", ["demo", "--duration", "3s", "--output", path, "--without-forwarding"])
+    #expect(try await demo.exit(within: .seconds(60)) == .code(ExitCause.heardNothing.rawValue), "\(demo.transcript)")
+    let samples = try WaveFile.read(path)
+    let loudest = samples.reduce(Float(0)) { max($0, abs($1)) }
+    #expect(samples.count > PCM.sampleRate)
+    #expect(loudest < 0.001)
+  }
+
+  @Test func `a room kept open can be recorded from another terminal`() async throws {
+    let run = try RunDirectory()
+    let path = run.file("call.wav")
+    let demo = try ChildProcess("talkbridge", ["demo", "--serve"])
+    try await eventually("the room's address") { demo.output.contains("/call/") }
+    let url = try #require(
+      demo.output.split(whereSeparator: \.isWhitespace).first { $0.hasPrefix("http") && $0.contains("/call/") })
+    let recorder = try ChildProcess(
+      "talkbridge", ["record", String(url), "--output", path, "--duration", "4s"] + Self.loopback)
+    #expect(try await recorder.exit(within: .seconds(60)) == .code(0), "\(recorder.transcript)")
+    let heard = Self.voices(in: try WaveFile.read(path))
+    #expect(heard == [.bass, .soprano])
+    demo.send(SIGINT)
+    #expect(try await demo.exit(within: .seconds(30)) == .code(0), "\(demo.transcript)")
+  }
+
+  @Test func `raw sound goes in by standard input and out by standard output, and nothing else does`() async throws {
+    try await withRoom { room, url in
+      let run = try RunDirectory()
+      let raw = run.file("speech.raw")
+      let bytes = Self.speech(of: .alto, seconds: 20).flatMap { sample -> [UInt8] in
+        let value = UInt16(bitPattern: PCM16.encode(sample))
+        return [UInt8(value & 0xff), UInt8(value >> 8)]
+      }
+      try Data(bytes).write(to: URL(filePath: raw))
+      let speaker = try ChildProcess(
+        "talkbridge", ["join", url, "--input", "-", "--output", "none"] + Self.loopback, input: .file(raw))
+      try await eventually("the speaker in the call") { await !room.namesInCall(token).isEmpty }
+      let listener = try ChildProcess(
+        "talkbridge", ["record", url, "--output", "-", "--json", "--duration", "5s"] + Self.loopback)
+      #expect(try await listener.exit(within: .seconds(60)) == .code(0), "\(listener.errorOutput)")
+      let samples = Self.samples(ofRaw: listener.outputBytes)
+      #expect(abs(samples.count - 5 * PCM.sampleRate) < PCM.sampleRate)
+      let heard = Self.voices(in: samples)
+      #expect(heard == [.alto])
+      for line in listener.errorOutput.split(separator: "\n") {
+        let event = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+        #expect(event?["event"] is String && event?["time"] is String, "\(line)")
+      }
+      try await speaker.terminate()
+    }
+  }
+
+  @Test func `a reader that has enough ends the program in good order`() async throws {
+    try await withRoom { room, url in
+      let speaker = try ChildProcess(
+        "talkbridge", ["join", url, "--input", "none", "--output", "none"] + Self.loopback)
+      try await eventually("the speaker in the call") { await !room.namesInCall(token).isEmpty }
+      let listener = try ChildProcess(
+        "talkbridge", ["record", url, "--output", "-"] + Self.loopback, output: .pipe)
+      try await eventually("two in the call") { await room.namesInCall(token).count == 2 }
+      listener.closeOutput()
+      #expect(try await listener.exit(within: .seconds(30)) == .code(0), "\(listener.errorOutput)")
+      #expect(await room.namesInCall(token).count == 1)
+      try await speaker.terminate()
+    }
+  }
+
+  @Test func `an input file is repeated on demand, and several outputs have the same call`() async throws {
+    try await withRoom { room, url in
+      let run = try RunDirectory()
+      let short = run.file("short.wav")
+      try WaveFile.write(Self.speech(of: .tenor, seconds: 2), to: short)
+      let speaker = try ChildProcess(
+        "talkbridge", ["join", url, "--input", short, "--loop", "--output", "none"] + Self.loopback)
+      try await eventually("the speaker in the call") { await !room.namesInCall(token).isEmpty }
+      let paths = [run.file("one.wav"), run.file("two.wav")]
+      let recorder = try ChildProcess(
+        "talkbridge",
+        ["record", url, "--output", paths[0], "--output", paths[1], "--duration", "6s"] + Self.loopback)
+      #expect(try await recorder.exit(within: .seconds(60)) == .code(0), "\(recorder.transcript)")
+      for path in paths {
+        let samples = try WaveFile.read(path)
+        // What a file played once would have left out: the end of a recording thrice as long.
+        let end = Self.voices(in: Array(samples.suffix(2 * PCM.sampleRate)))
+        #expect(end == [.tenor])
+      }
+      try await speaker.terminate()
+    }
+  }
+}
