@@ -23,18 +23,24 @@ finish() {
       echo "--- end of ${log#"$RIG_LOGS"/}"
       tail -n 25 "$log"
     done >&2
+    # Last, where whoever looks at a long log looks first.
+    echo "--- what failed"
+    [ -e "$RIG_LOGS/tests.txt" ] && grep -E '^✘|error: ' "$RIG_LOGS/tests.txt"
     [ $status = 124 ] && echo "deploy/test.sh: stopped after ${TEST_LIMIT:-45m}" >&2
   fi
   rm -rf "$RIG_LOGS"
 }
 trap finish EXIT
 
-run() { timeout --foreground -k 5 "${TEST_LIMIT:-45m}" deploy/rig/namespace.sh swift test --skip-build "$@"; }
+run() {
+  timeout --foreground -k 5 "${TEST_LIMIT:-45m}" deploy/rig/namespace.sh swift test --skip-build "$@" |
+    tee -a "$RIG_LOGS/tests.txt"
+}
 if [ $# -gt 0 ]; then
   run "$@"
 else
   status=0
-  run --skip SystemTests || status=$?
+  run --skip SystemTests --no-parallel || status=$?
   # And these apart: they share the servers' ports, and measure what others would disturb.
   run --filter SystemTests --no-parallel || status=$?
   exit $status
