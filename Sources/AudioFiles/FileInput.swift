@@ -15,9 +15,7 @@ public actor FileInput: AudioInput {
   private let ring = SampleRing(capacity: PCM.sampleRate / 2)
   private let underruns = Locked(0)
   private var source: SoundFileReader?
-  private var isRunning = false
-  private var failure: AudioFileError?
-  private var outcome: CheckedContinuation<Result<Void, AudioFileError>, Never>?
+  private var end: RunEnd?
 
   /// - Parameters:
   ///   - path: The file.
@@ -46,40 +44,25 @@ public actor FileInput: AudioInput {
   /// - Throws: `readFailed`.
   public func run(_ receive: @escaping @Sendable (Span<Float>) -> Void) async throws(AudioFileError) {
     precondition(source != nil, "a file must be opened before it is played")
-    let stop = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.complete(.success(())) } }
+    let end = RunEnd()
+    self.end = end
     let refill = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.fill() } }
     let pacer = BlockPacer(ring, refill: refill, underruns: underruns, on: pacingLoop, receive: receive)
-    isRunning = true
     fill()
     await pacer.start()
-    let result = await withTaskCancellationHandler {
-      await withCheckedContinuation { continuation in
-        outcome = continuation
-        // A file may have failed before we came to wait.
-        if let failure { complete(.failure(failure)) }
-      }
-    } onCancel: {
-      stop.wake()
-    }
+    let outcome = await end.outcome(on: loop)
     await pacer.stop()
     refill.invalidate()
-    stop.invalidate()
-    isRunning = false
-    try result.get()
+    self.end = nil
+    try outcome.get()
   }
 
   private func fill() {
-    guard isRunning, failure == nil, !ring.isComplete else { return }
+    guard let end, !end.isReached, !ring.isComplete else { return }
     do throws(AudioFileError) {
       try source?.fill(ring)
     } catch {
-      failure = error
-      complete(.failure(error))
+      end.reach(.failure(error))
     }
-  }
-
-  private func complete(_ result: Result<Void, AudioFileError>) {
-    outcome?.resume(returning: result)
-    outcome = nil
   }
 }

@@ -23,9 +23,7 @@ public actor PipeInput: AudioInput {
   /// Bytes at the beginning of `bytes` that are half a sample: 0 or 1.
   private var carried = 0
   private var watch: DescriptorWatch?
-  private var isRunning = false
-  private var failure: AudioFileError?
-  private var outcome: CheckedContinuation<Result<Void, AudioFileError>, Never>?
+  private var end: RunEnd?
 
   /// - Parameters:
   ///   - descriptor: What to read; it stays open.
@@ -63,32 +61,23 @@ public actor PipeInput: AudioInput {
   /// Hands out blocks on the pacing loop until the task is cancelled.
   /// - Throws: `readFailed`.
   public func run(_ receive: @escaping @Sendable (Span<Float>) -> Void) async throws(AudioFileError) {
-    let stop = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.complete(.success(())) } }
+    let end = RunEnd()
+    self.end = end
     let refill = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.fill() } }
     let pacer = BlockPacer(ring, refill: refill, underruns: underruns, on: pacingLoop, receive: receive)
-    isRunning = true
     fill()
     await pacer.start()
-    let result = await withTaskCancellationHandler {
-      await withCheckedContinuation { continuation in
-        outcome = continuation
-        // Reading may have failed before we came to wait.
-        if let failure { complete(.failure(failure)) }
-      }
-    } onCancel: {
-      stop.wake()
-    }
+    let outcome = await end.outcome(on: loop)
     await pacer.stop()
-    isRunning = false
-    unwatch()
     refill.invalidate()
-    stop.invalidate()
-    try result.get()
+    unwatch()
+    self.end = nil
+    try outcome.get()
   }
 
   /// Reads what is there and fits. Never waits: the descriptor is asked before each read.
   private func fill() {
-    guard isRunning, failure == nil, !ring.isComplete else { return }
+    guard let end, !end.isReached, !ring.isComplete else { return }
     while ring.room > 0 {
       var query = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
       guard poll(&query, 1, 0) != 0 else { return waitForInput() }
@@ -98,7 +87,9 @@ public actor PipeInput: AudioInput {
         switch errno {
         case EINTR: continue
         case EAGAIN: return waitForInput()
-        case let code: return fail(.readFailed(path: name, reason: systemReason(code)))
+        case let code:
+          end.reach(.failure(.readFailed(path: name, reason: systemReason(code))))
+          return unwatch()
         }
       }
       if count == 0 {
@@ -128,16 +119,5 @@ public actor PipeInput: AudioInput {
   private func unwatch() {
     watch?.invalidate()
     watch = nil
-  }
-
-  private func fail(_ error: AudioFileError) {
-    unwatch()
-    failure = error
-    complete(.failure(error))
-  }
-
-  private func complete(_ result: Result<Void, AudioFileError>) {
-    outcome?.resume(returning: result)
-    outcome = nil
   }
 }

@@ -25,7 +25,7 @@ public actor PipeOutput: AudioOutput {
   /// that is ready takes it without making us wait.
   private var bytes = [UInt8](repeating: 0, count: 2 * PCM.blockSize)
   private var unsent = 0..<0
-  private var outcome: CheckedContinuation<Result<Void, AudioFileError>, Never>?
+  private var end: RunEnd?
 
   /// - Parameters:
   ///   - descriptor: Where to write; it stays open.
@@ -57,28 +57,23 @@ public actor PipeOutput: AudioOutput {
   /// Writes until the task is cancelled or the reader is gone; `Task.isCancelled` tells which.
   /// - Throws: `diskFull` or `writeFailed`.
   public func run(_ provider: any SampleProvider) async throws(AudioFileError) {
-    let stop = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.complete(.success(())) } }
-    defer { stop.invalidate() }
-    try await withTaskCancellationHandler {
-      await withCheckedContinuation { continuation in
-        outcome = continuation
-        begin(provider)
-      }
-    } onCancel: {
-      stop.wake()
-    }.get()
-  }
-
-  private func begin(_ provider: any SampleProvider) {
+    let end = RunEnd()
+    self.end = end
     self.provider = provider
     pace = Pace(start: .now)
     rendered = 0
     timer = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.tick() } }
     tick()
+    let outcome = await end.outcome(on: loop)
+    timer?.invalidate()
+    unwatch()
+    self.provider = nil
+    self.end = nil
+    try outcome.get()
   }
 
   private func tick() {
-    guard let provider else { return }
+    guard let provider, let end, !end.isReached else { return }
     let now = ContinuousClock.now
     skipWhatCannotBeHeld(at: now)
     while rendered < pace.blocks(at: now) {
@@ -118,10 +113,10 @@ public actor PipeOutput: AudioOutput {
         switch errno {
         case EINTR: continue
         case EAGAIN: return waitForRoom()
-        case EPIPE, ECONNRESET: return complete(.success(()))
-        case ENOSPC, EDQUOT: return complete(.failure(.diskFull(path: name, written: PCM.duration(of: written))))
+        case EPIPE, ECONNRESET: return stop()
+        case ENOSPC, EDQUOT: return stop(.failure(.diskFull(path: name, written: PCM.duration(of: written))))
         case let code:
-          return complete(
+          return stop(
             .failure(.writeFailed(path: name, reason: systemReason(code), written: PCM.duration(of: written))))
         }
       }
@@ -153,12 +148,8 @@ public actor PipeOutput: AudioOutput {
     watch = nil
   }
 
-  private func complete(_ result: Result<Void, AudioFileError>) {
-    timer?.invalidate()
-    timer = nil
+  private func stop(_ result: Result<Void, AudioFileError> = .success(())) {
     unwatch()
-    provider = nil
-    outcome?.resume(returning: result)
-    outcome = nil
+    end?.reach(result)
   }
 }

@@ -17,11 +17,11 @@ public actor WAVRecorder: AudioOutput {
   private var descriptor: Int32 = -1
   private var file: WAVFile?
   private var provider: (any SampleProvider)?
-  private var pace: Pace?
+  private var pace = Pace(start: .now)
   private var timer: LoopTimer?
   private var block = [Float](repeating: 0, count: PCM.blockSize)
   private var headerDue = 0
-  private var outcome: CheckedContinuation<Result<Void, AudioFileError>, Never>?
+  private var end: RunEnd?
 
   /// - Parameters:
   ///   - path: The file. Its folder must exist; a file that is there is overwritten. A device may be named too.
@@ -73,37 +73,25 @@ public actor WAVRecorder: AudioOutput {
   /// - Throws: `diskFull` or `writeFailed`; the file is complete up to there.
   public func run(_ provider: any SampleProvider) async throws(AudioFileError) {
     precondition(descriptor >= 0, "a recorder must be opened before it runs")
-    let stop = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.finish() } }
-    defer { stop.invalidate() }
-    try await withTaskCancellationHandler {
-      await withCheckedContinuation { continuation in
-        outcome = continuation
-        begin(provider)
-      }
-    } onCancel: {
-      stop.wake()
-    }.get()
-  }
-
-  private func begin(_ provider: any SampleProvider) {
-    do throws(AudioFileError) {
-      let descriptor = self.descriptor
-      self.descriptor = -1
-      // Refused by devices, which need no emptying.
-      ftruncate(descriptor, 0)
-      file = try WAVFile(descriptor: descriptor, path: path)
-    } catch {
-      return complete(.failure(error))
-    }
-    self.provider = provider
+    // From here on the descriptor is the file's.
+    let descriptor = self.descriptor
+    self.descriptor = -1
+    // Refused by devices, which need no emptying.
+    ftruncate(descriptor, 0)
+    let file = try WAVFile(descriptor: descriptor, path: path)
+    let end = RunEnd()
+    (self.file, self.end, self.provider) = (file, end, provider)
     pace = Pace(start: .now)
-    let timer = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.tick() } }
-    self.timer = timer
+    timer = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.tick() } }
     tick()
+    let outcome = await end.outcome(on: loop)
+    timer?.invalidate()
+    (self.file, self.end, self.provider) = (nil, nil, nil)
+    try complete(file, from: provider, after: outcome)
   }
 
   private func tick() {
-    guard let pace, let timer, let provider, let file else { return }
+    guard let end, !end.isReached, let timer, let provider, let file else { return }
     let now = ContinuousClock.now
     let due = pace.blocks(at: now) * PCM.blockSize
     // A second at most in one go, so that the loop serves others while we make up for a long delay.
@@ -115,7 +103,7 @@ public actor WAVRecorder: AudioOutput {
         headerDue = file.sampleCount + PCM.sampleRate
       }
     } catch {
-      return finish(with: error)
+      return end.reach(.failure(error))
     }
     if target < due { timer.wake() } else { timer.schedule(at: pace.start(ofBlock: due / PCM.blockSize + 1)) }
   }
@@ -128,32 +116,28 @@ public actor WAVRecorder: AudioOutput {
     try file.append(samples.span)
   }
 
-  /// Completes the file; the last piece is cut to the sample.
-  private func finish(with failure: AudioFileError? = nil) {
-    guard let file, let provider, let pace else { return }
-    var failure = failure
+  /// Writes what is due, the last piece cut to the sample, and closes the file, whatever happened to it before.
+  private func complete(
+    _ file: WAVFile, from provider: any SampleProvider, after outcome: Result<Void, AudioFileError>
+  ) throws(AudioFileError) {
+    var outcome = outcome
     do throws(AudioFileError) {
-      if failure == nil {
-        let now = ContinuousClock.now
-        let due = min(pace.samples(at: now), file.sampleCount + PCM.sampleRate)
-        while file.sampleCount < due {
-          var samples = [Float](repeating: 0, count: min(PCM.blockSize, due - file.sampleCount))
-          try record(&samples, from: provider, to: file, at: now)
-        }
+      try outcome.get()
+      let now = ContinuousClock.now
+      let due = min(pace.samples(at: now), file.sampleCount + PCM.sampleRate)
+      while file.sampleCount < due {
+        var samples = [Float](repeating: 0, count: min(PCM.blockSize, due - file.sampleCount))
+        try record(&samples, from: provider, to: file, at: now)
       }
     } catch {
-      failure = error
+      outcome = .failure(error)
     }
-    do throws(AudioFileError) { try file.close() } catch { failure = failure ?? error }
-    complete(failure.map { .failure($0) } ?? .success(()))
-  }
-
-  private func complete(_ result: Result<Void, AudioFileError>) {
-    timer?.invalidate()
-    timer = nil
-    provider = nil
-    file = nil
-    outcome?.resume(returning: result)
-    outcome = nil
+    do throws(AudioFileError) {
+      try file.close()
+    } catch {
+      try outcome.get()
+      throw error
+    }
+    try outcome.get()
   }
 }

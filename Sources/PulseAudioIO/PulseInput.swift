@@ -15,12 +15,8 @@ public actor PulseInput: AudioInput {
   private let source: String?
   private let server: String?
   private let report: @Sendable (PulseEvent) -> Void
-  private var session: PulseSession?
-  /// Closes the session on its loop when this object goes.
-  private var sessionCleanup: LoopCleanup?
+  private var end: PulseEnd?
   private var receive: (@Sendable (Span<Float>) -> Void)?
-  private var watchdog = DeviceWatchdog(at: .now)
-  private var timer: LoopTimer?
   /// The block that is being filled, and how far it is.
   private var block = [Float](repeating: 0, count: PCM.blockSize)
   private var filled = 0
@@ -44,22 +40,12 @@ public actor PulseInput: AudioInput {
   /// Connects to the server and checks that the source is there.
   /// - Throws: `noServer`, `noSource` or `failed`.
   public func open() async throws(PulseError) {
-    let session = PulseSession(.record, device: source, server: server, on: loop, report: report)
-    do throws(PulseError) {
-      try await session.open()
-    } catch {
-      session.close()
-      throw error
-    }
-    self.session?.close()
-    self.session = session
-    nonisolated(unsafe) let owned = session  // used once more, on the loop's thread
-    sessionCleanup = LoopCleanup(on: loop) { owned.close() }
+    end = try await .opened(.record, device: source, server: server, on: loop, report: report)
   }
 
   /// The figures of now.
   public var statistics: PulseStatistics {
-    var statistics = session?.statistics ?? PulseStatistics()
+    var statistics = end?.statistics ?? PulseStatistics()
     statistics.overflowCount += staleCount
     return statistics
   }
@@ -67,40 +53,16 @@ public actor PulseInput: AudioInput {
   /// Hands out blocks until the task is cancelled; a server or a source that goes away is waited for.
   /// - Throws: `noServer` or `failed`, at the start only.
   public func run(_ receive: @escaping @Sendable (Span<Float>) -> Void) async throws(PulseError) {
-    guard let session else { preconditionFailure("a PulseAudio input must be opened before it runs") }
+    guard let end else { preconditionFailure("a PulseAudio input must be opened before it runs") }
     self.receive = receive
-    watchdog = DeviceWatchdog(at: .now)
-    let timer = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.standIn() } }
-    let stop = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.session?.close() } }
-    self.timer = timer
-    timer.schedule(at: watchdog.due)
-    defer {
-      timer.invalidate()
-      stop.invalidate()
-      self.receive = nil
-      session.close()
-    }
-    let result = await withTaskCancellationHandler {
-      await flow(through: session)
-    } onCancel: {
-      stop.wake()
-    }
-    try result.get()
-  }
-
-  private func flow(through session: PulseSession) async -> Result<Void, PulseError> {
-    do throws(PulseError) {
-      try await session.run { stream, count in self.capture(count, from: stream) }
-      return .success(())
-    } catch {
-      return .failure(error)
-    }
+    defer { self.receive = nil }
+    try await end.run(
+      transfer: { stream, count in self.capture(count, from: stream) },
+      standIn: { blocks in self.standIn(for: blocks) })
   }
 
   /// The server has `count` samples.
   private func capture(_ count: Int, from stream: PulseStream) {
-    watchdog.transfer(at: .now)
-    timer?.schedule(at: watchdog.due)
     var excess = max(0, count - Self.tolerated)
     if excess > 0 { staleCount += 1 }
     stream.read { samples, count in
@@ -123,11 +85,10 @@ public actor PulseInput: AudioInput {
     receive?(block.span)
   }
 
-  private func standIn() {
-    for _ in 0..<watchdog.blocks(at: .now) {
+  private func standIn(for blocks: Int) {
+    for _ in 0..<blocks {
       for index in filled..<block.count { block[index] = 0 }
       handOut()
     }
-    timer?.schedule(at: watchdog.due)
   }
 }

@@ -13,12 +13,8 @@ public actor PulseOutput: AudioOutput {
   private let sink: String?
   private let server: String?
   private let report: @Sendable (PulseEvent) -> Void
-  private var session: PulseSession?
-  /// Closes the session on its loop when this object goes.
-  private var sessionCleanup: LoopCleanup?
+  private var end: PulseEnd?
   private var provider: (any SampleProvider)?
-  private var watchdog = DeviceWatchdog(at: .now)
-  private var timer: LoopTimer?
   private var dropped = [Float](repeating: 0, count: PCM.blockSize)
 
   /// - Parameters:
@@ -39,61 +35,27 @@ public actor PulseOutput: AudioOutput {
   /// Connects to the server and checks that the sink is there.
   /// - Throws: `noServer`, `noSink` or `failed`.
   public func open() async throws(PulseError) {
-    let session = PulseSession(.playback, device: sink, server: server, on: loop, report: report)
-    do throws(PulseError) {
-      try await session.open()
-    } catch {
-      session.close()
-      throw error
-    }
-    self.session?.close()
-    self.session = session
-    nonisolated(unsafe) let owned = session  // used once more, on the loop's thread
-    sessionCleanup = LoopCleanup(on: loop) { owned.close() }
+    end = try await .opened(.playback, device: sink, server: server, on: loop, report: report)
   }
 
   /// The figures of now.
-  public var statistics: PulseStatistics { session?.statistics ?? PulseStatistics() }
+  public var statistics: PulseStatistics { end?.statistics ?? PulseStatistics() }
 
   /// Plays until the task is cancelled; a server or a sink that goes away is waited for.
   /// - Throws: `noServer` or `failed`, at the start only.
   public func run(_ provider: any SampleProvider) async throws(PulseError) {
-    guard let session else { preconditionFailure("a PulseAudio output must be opened before it runs") }
+    guard let end else { preconditionFailure("a PulseAudio output must be opened before it runs") }
     self.provider = provider
-    watchdog = DeviceWatchdog(at: .now)
-    let timer = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.standIn() } }
-    let stop = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.session?.close() } }
-    self.timer = timer
-    timer.schedule(at: watchdog.due)
-    defer {
-      timer.invalidate()
-      stop.invalidate()
-      self.provider = nil
-      session.close()
-    }
-    let result = await withTaskCancellationHandler {
-      await flow(through: session)
-    } onCancel: {
-      stop.wake()
-    }
-    try result.get()
-  }
-
-  private func flow(through session: PulseSession) async -> Result<Void, PulseError> {
-    do throws(PulseError) {
-      try await session.run { stream, count in self.play(count, on: stream) }
-      return .success(())
-    } catch {
-      return .failure(error)
-    }
+    defer { self.provider = nil }
+    try await end.run(
+      transfer: { stream, count in self.play(count, on: stream) },
+      standIn: { blocks in self.standIn(for: blocks) })
   }
 
   /// The server wants `count` samples.
   private func play(_ count: Int, on stream: PulseStream) {
     guard let provider else { return }
     let now = ContinuousClock.now
-    watchdog.transfer(at: now)
-    timer?.schedule(at: watchdog.due)
     // After a long standstill the server wants all the time that has passed; nobody would hear it.
     let isStale = count > PCM.sampleRate
     var remaining = isStale ? PCM.blockSize : count
@@ -108,13 +70,12 @@ public actor PulseOutput: AudioOutput {
     }
   }
 
-  private func standIn() {
+  private func standIn(for blocks: Int) {
     guard let provider else { return }
     let now = ContinuousClock.now
-    for _ in 0..<watchdog.blocks(at: now) {
+    for _ in 0..<blocks {
       var samples = dropped.mutableSpan
       provider.render(into: &samples, at: now)
     }
-    timer?.schedule(at: watchdog.due)
   }
 }
