@@ -4,7 +4,8 @@ public import Logging
 public import TalkProtocol
 public import Transport
 
-/// The chat of one conversation, over HTTP, as a guest or a user.
+/// The chat of one conversation, over HTTP, as a guest or a user: on its own, or beside a call as the participant that the
+/// call's connection has made us.
 ///
 /// One cookie jar serves all requests, for Talk keeps its session in it; so everything else waits for `enter`. The log tells
 /// purposes and statuses, never what is in them.
@@ -25,9 +26,14 @@ public actor ChatClient {
   private let logger: Logger
   private let http: HTTPSession
   private let session: GuestSession
+  /// Whether we enter and leave the conversation ourselves.
+  private let ownsMembership: Bool
   private var name: String?
-  private var capabilities = TalkCapabilities(features: [])
+  private var capabilities: TalkCapabilities?
   private var requests = 0
+  /// Where `follow` hears of what happens.
+  private var mailbox: AsyncStream<ChatFollowing.Event>.Continuation?
+  private var hasBell = false
 
   /// - Parameters:
   ///   - account: The user; nil for a guest.
@@ -44,8 +50,24 @@ public actor ChatClient {
     self.password = password
     self.session = session
     self.logger = logger
+    ownsMembership = true
     name = session.name
     http = HTTPSession(settings: settings, on: loop)
+  }
+
+  /// The chat beside a call, once `connection` has entered the conversation. It needs no `enter` and no `leave`.
+  /// - Parameters:
+  ///   - name: A guest's.
+  public init(beside connection: TalkConnection, at address: ConversationAddress, name: String?) {
+    loop = connection.loop
+    self.address = address
+    account = connection.account
+    password = nil
+    session = GuestSession()
+    logger = connection.logger
+    ownsMembership = false
+    self.name = name
+    http = connection.http
   }
 
   /// Who we are now, for the next time.
@@ -60,6 +82,20 @@ public actor ChatClient {
   @discardableResult
   public func enter(name: String?) async throws(ChatFailure) -> Conversation {
     await http.add(session.cookies)
+    try await readCapabilities()
+    let joined = try await ask(.join)
+    guard let conversation = try? OCSEnvelope<Conversation>(body: joined.body).data else {
+      throw .room(.serverError(doing: "letting us into the conversation", status: 200))
+    }
+    self.name = name ?? self.name
+    // A server that does not want it shows another name; that is no reason to stay away.
+    if account == nil, let name = self.name { _ = await perform(.setName(name)) }
+    return conversation
+  }
+
+  @discardableResult
+  private func readCapabilities() async throws(ChatFailure) -> TalkCapabilities {
+    if let capabilities { return capabilities }
     let known = try await ask(.readCapabilities)
     guard let envelope = try? OCSEnvelope<ServerCapabilities>(body: known.body) else {
       throw .room(.notATalkServer(host: address.host, detail: "its answer is not that of a Nextcloud"))
@@ -69,14 +105,7 @@ public actor ChatClient {
       throw .room(.talkTooOld(missing: feature))
     }
     capabilities = talk
-    let joined = try await ask(.join)
-    guard let conversation = try? OCSEnvelope<Conversation>(body: joined.body).data else {
-      throw .room(.serverError(doing: "letting us into the conversation", status: 200))
-    }
-    self.name = name ?? self.name
-    // A server that does not want it shows another name; that is no reason to stay away.
-    if account == nil, let name = self.name { _ = await perform(.setName(name)) }
-    return conversation
+    return talk
   }
 
   /// Leaves the conversation, as far as the server can be reached.
@@ -106,29 +135,52 @@ public actor ChatClient {
   public func follow(
     since: Int?, _ deliver: @Sendable (News) async -> Void
   ) async throws(ChatFailure) {
-    var following = ChatFollowing(since: since, host: address.host, hasPassword: password != nil)
-    var event: ChatFollowing.Event = .started
-    while !Task.isCancelled {
-      var next: ChatFollowing.Event?
+    var following = ChatFollowing(
+      since: since, host: address.host, hasPassword: password != nil, renewsMembership: ownsMembership)
+    let (events, mailbox) = AsyncStream.makeStream(of: ChatFollowing.Event.self)
+    self.mailbox = mailbox
+    // One at a time; only a wait is ever cut short.
+    var work: Task<Void, Never>?
+    defer {
+      work?.cancel()
+      self.mailbox = nil
+    }
+    mailbox.yield(.hasBell(hasBell))
+    mailbox.yield(.started)
+    for await event in events {
       for effect in following.handle(event, at: .now) {
         switch effect {
         case .show(let messages): await deliver(.messages(messages))
         case .report(let report): await deliver(.report(report))
         case .request(let request):
-          switch await perform(request) {
-          case .success(let reply): next = .reply(reply)
-          case .failure(let failure): next = .failed(failure)
+          work?.cancel()
+          work = Task {
+            switch await perform(request) {
+            case .success(let reply): mailbox.yield(.reply(reply))
+            case .failure(let failure): mailbox.yield(.failed(failure))
+            }
           }
         case .wait(let duration):
-          try? await Task.sleep(for: duration)
-          next = .waited
+          work?.cancel()
+          work = Task {
+            try? await Task.sleep(for: duration)
+            if !Task.isCancelled { mailbox.yield(.waited) }
+          }
         case .fail(let failure): throw failure
         }
       }
-      guard let next else { return }
-      event = next
     }
   }
+
+  /// Says that somebody will `ring` when there may be something new, or will not any more.
+  public func setBell(_ hasBell: Bool) {
+    guard hasBell != self.hasBell else { return }
+    self.hasBell = hasBell
+    mailbox?.yield(.hasBell(hasBell))
+  }
+
+  /// Lets `follow` look for something new at once.
+  public func ring() { mailbox?.yield(.rang) }
 
   // MARK: Writing
 
@@ -138,13 +190,13 @@ public actor ChatClient {
   public func send(
     _ text: String, replyTo: Int? = nil, isSilent: Bool = false, referenceID: String
   ) async throws(ChatFailure) -> Int? {
-    try check(text)
-    if replyTo != nil { try need("chat-replies") }
-    if isSilent { try need("silent-send") }
+    try await check(text)
+    if replyTo != nil { try await need("chat-replies") }
+    if isSilent { try await need("silent-send") }
     let draft = ChatDraft(
       text: text, replyTo: replyTo, isSilent: isSilent, referenceID: referenceID,
       displayName: account == nil ? name : nil)
-    var sending = ChatSending(draft, host: address.host)
+    var sending = ChatSending(draft, host: address.host, renewsMembership: ownsMembership)
     var event: ChatSending.Event = .started
     while let effect = sending.handle(event, at: .now) {
       switch effect {
@@ -154,7 +206,8 @@ public actor ChatClient {
         case .failure(let failure): event = .failed(failure)
         }
       case .wait(let duration):
-        try? await Task.sleep(for: duration)
+        // Who cannot wait does not get to know.
+        do { try await Task.sleep(for: duration) } catch { throw .mayHaveBeenSent }
         event = .waited
       case .finish(let result): return try result.get()
       }
@@ -164,32 +217,32 @@ public actor ChatClient {
 
   /// Changes the text of a message of our own.
   public func edit(_ id: Int, to text: String) async throws(ChatFailure) {
-    try need("edit-messages")
-    try check(text)
+    try await need("edit-messages")
+    try await check(text)
     try await ask(.edit(id: id, text: text))
   }
 
   /// Deletes a message of our own.
   public func delete(_ id: Int) async throws(ChatFailure) {
-    try need("delete-messages")
+    try await need("delete-messages")
     try await ask(.delete(id: id))
   }
 
   /// Reacts to a message with an emoji.
   public func react(to id: Int, with emoji: String) async throws(ChatFailure) {
-    try need("reactions")
+    try await need("reactions")
     try await ask(.react(id: id, emoji: emoji))
   }
 
-  private func need(_ feature: String) throws(ChatFailure) {
-    guard capabilities.has(feature) else { throw .missingFeature(feature) }
+  private func need(_ feature: String) async throws(ChatFailure) {
+    guard try await readCapabilities().has(feature) else { throw .missingFeature(feature) }
   }
 
-  private func check(_ text: String) throws(ChatFailure) {
+  private func check(_ text: String) async throws(ChatFailure) {
     guard text.contains(where: { !$0.isWhitespace }) else { throw .emptyMessage }
     // What a server takes that does not tell.
-    let limit = capabilities.config?.chat?.maxLength ?? 1000
-    let length = text.unicodeScalars.count
+    let limit = try await readCapabilities().config?.chat?.maxLength ?? 1000
+    let length = ChatDraft.length(of: text)
     guard length <= limit else { throw .tooLong(length: length, limit: limit) }
   }
 

@@ -29,13 +29,13 @@ public actor TalkConnection {
 
   public typealias Delivery = @Sendable (CallSession.Event) async -> Void
 
-  private nonisolated let loop: GLibExecutor
+  nonisolated let loop: GLibExecutor
   public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
   private let settings: TransportSettings
-  private let account: Account?
-  private let logger: Logger
-  private let http: HTTPSession
+  nonisolated let account: Account?
+  nonisolated let logger: Logger
+  nonisolated let http: HTTPSession
   private nonisolated let orders: AsyncStream<Order>
   private nonisolated let placement: AsyncStream<Order>.Continuation
   private var sockets: [SocketID: Socket] = [:]

@@ -21,6 +21,8 @@ struct CallPlan: Sendable {
   var repeatsInput = false
   var rings = false
   var startsMuted = false
+  /// The chat is shown, and written by typing.
+  var chats = false
   var room = RoomArguments.Values()
   var account = AccountArguments.Values()
   var duration: Duration?
@@ -99,26 +101,47 @@ struct CallPlan: Sendable {
       await reporter.warn("\(address.host) is reached over http: everybody on the way can read and change everything")
     }
     let logger = Logger(label: "talkbridge") { _ in ConsoleLog(logLevel: logLevel) }
-    let gateway = CallGateway(
-      try options(address, reporter), connection: try connection(to: address, logger: logger))
+    let connection = try connection(to: address, logger: logger)
+    let gateway = CallGateway(try options(address, reporter), connection: connection)
+    let chat =
+      chats
+      ? CallChat(
+        ChatClient(beside: connection, at: address, name: account.user == nil ? name : nil),
+        url: address.conversationURL, gateway: gateway, reporter: reporter) : nil
     let signals = Interrupts.watched { reporter.interrupted(gateway) }
     let muting = SignalWatch(SIGUSR1, on: .network) { Task { await gateway.toggleMuted() } }
-    let keys = input == .pipe ? nil : TerminalKeys(on: .network) { gateway.pressed($0) }
+    let keys = input == .pipe || chats ? nil : TerminalKeys(on: .network) { gateway.pressed($0) }
     defer {
       keys?.end()
       withExtendedLifetime((signals, muting)) {}
     }
     if keys != nil { await reporter.note(role == .listener ? Self.listenersKeys : Self.speakersKeys) }
+    let typing = chat.map { chat in Task { await type(into: chat, reporter) } }
     switch await GLibExecutor.audio.requestRealtimePriority() {
     case .granted(let authority):
       logger.info("sound has realtime priority", metadata: ["by": "\(authority.rawValue)"])
     case .refused(let reason): logger.info("sound has no realtime priority", metadata: ["reason": "\(reason)"])
     }
-    let following = Task { await reporter.follow(gateway) }
+    let following = Task { await reporter.follow(gateway) { event in await chat?.handle(event) } }
     let result: Result<CallSummary, GatewayError>
     do { result = .success(try await gateway.run()) } catch { result = .failure(error) }
     await following.value
+    await chat?.end()
+    typing?.cancel()
+    await typing?.value
     do { return try result.get() } catch { throw Failure(error) }
+  }
+
+  /// Passes on what the user types: from a line of our own below the live display, or line by line.
+  private func type(into chat: CallChat, _ reporter: Reporter) async {
+    if style == .live, let prompt = ChatPrompt({ command in Task { await chat.carryOut(command) } }) {
+      await reporter.note(CallChat.help)
+      await chat.take(prompt.lines)
+      prompt.end()
+    } else if TerminalKeys.mayRead {
+      let lines = InputLines()
+      await chat.take(AsyncStream { await lines.next() })
+    }
   }
 
   private func options(_ address: ConversationAddress, _ reporter: Reporter) throws(Failure) -> CallOptions {

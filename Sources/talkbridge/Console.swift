@@ -4,8 +4,8 @@ import Glibc
 
 /// Standard error: whoever writes a line there, be it a message or the log, writes it above the live display.
 ///
-/// The cursor always rests below what was written and is visible, so that there is nothing to restore however the
-/// process ends.
+/// The cursor always rests below what was written, or in the line that is typed there, and is visible, so that there is
+/// nothing to restore however the process ends.
 final class Console: Sendable {
   static let standardError = Console()
 
@@ -35,22 +35,46 @@ final class Console: Sendable {
   let abilities = Abilities(
     isTerminal: isatty(STDERR_FILENO) == 1, environment: ProcessInfo.processInfo.environment)
 
-  private let display = Locked<[String]>([])
+  /// The line in which the user types.
+  struct Prompt: Equatable {
+    /// Harmless, and no longer than the terminal is wide.
+    var text: String
+    /// The cursor's column.
+    var cursor: Int
+  }
+
+  /// What is below the lines that were said.
+  private struct Display: Equatable {
+    var lines: [String] = []
+    var prompt: Prompt?
+  }
+
+  private let display = Locked(Display())
 
   /// Writes a line, made harmless: it may hold what strangers wrote.
   func say(_ line: String) {
     let line = TerminalText.printable(line)
     display.withLock { display in
-      write(Self.above(display.count) + line + "\n" + Self.text(of: display))
+      write(Self.above(display) + line + "\n" + Self.text(of: display))
     }
   }
 
   /// Shows these lines as the live display, in place of those before; none takes it away.
-  func show(_ lines: [String]) {
+  func show(_ lines: [String]) { change { $0.lines = lines } }
+
+  /// Shows the line in which the user types, below all others; nil takes it away.
+  func prompt(_ prompt: Prompt?) { change { $0.prompt = prompt } }
+
+  private func change(_ change: (inout Display) -> Void) {
     display.withLock { display in
-      guard lines != display else { return }
-      write(Self.above(display.count, keepsLines: !lines.isEmpty) + Self.text(of: lines))
-      display = lines
+      var new = display
+      change(&new)
+      guard new != display else { return }
+      var modes = ""
+      // Bracketed paste: what is pasted is told from what is typed.
+      if (new.prompt == nil) != (display.prompt == nil) { modes = "\u{1B}[?2004\(new.prompt == nil ? "l" : "h")" }
+      write(Self.above(display, keepsLines: !new.lines.isEmpty) + Self.text(of: new) + modes)
+      display = new
     }
   }
 
@@ -61,15 +85,21 @@ final class Console: Sendable {
     return (Int(size.ws_col), Int(size.ws_row))
   }
 
-  /// Goes back to the first of so many lines; clears them, unless they are about to be written over.
-  private static func above(_ count: Int, keepsLines: Bool = false) -> String {
-    count == 0 ? "" : "\u{1B}[\(count)A" + (keepsLines ? "" : "\u{1B}[J")
+  /// Goes back to the display's first line; clears it, unless it is about to be written over.
+  private static func above(_ display: Display, keepsLines: Bool = false) -> String {
+    guard display != Display() else { return "" }
+    return (display.prompt == nil ? "" : "\r") + (display.lines.isEmpty ? "" : "\u{1B}[\(display.lines.count)A")
+      + (keepsLines ? "" : "\u{1B}[J")
   }
 
   /// A display, the cursor hidden while it is drawn, too long lines cut off. What was below of a longer one goes.
-  private static func text(of lines: [String]) -> String {
-    guard !lines.isEmpty else { return "" }
-    return "\u{1B}[?25l\u{1B}[?7l" + lines.map { $0 + "\u{1B}[K\n" }.joined() + "\u{1B}[J\u{1B}[?7h\u{1B}[?25h"
+  private static func text(of display: Display) -> String {
+    guard display != Display() else { return "" }
+    let prompt = display.prompt.map { prompt in
+      prompt.text + "\u{1B}[K\r" + (prompt.cursor > 0 ? "\u{1B}[\(prompt.cursor)C" : "")
+    }
+    return "\u{1B}[?25l\u{1B}[?7l" + display.lines.map { $0 + "\u{1B}[K\n" }.joined() + "\u{1B}[J" + (prompt ?? "")
+      + "\u{1B}[?7h\u{1B}[?25h"
   }
 
   /// Who reads our messages may be gone; that is no reason to stop.

@@ -31,10 +31,21 @@ struct JoinCommand: ParsableCommand {
   @Flag(help: "Ring the other members of the conversation if this starts the call.")
   var ring = false
 
+  @Flag(
+    help: """
+      Show the chat too, and send what you type: in a terminal on a line of its own, otherwise each line of standard \
+      input. /mute, /hand and /quit are commands, /help explains them.
+      """)
+  var chat = false
+
   @OptionGroup var call: CallArguments
 
   func validate() throws {
     try output.validate()
+    if chat, input == .pipe {
+      throw ValidationError(
+        "Standard input cannot carry both: give either --input -, for sound, or --chat, for messages.")
+    }
     if loop, input?.isFile != true { throw ValidationError("--loop repeats a file: name it with --input.") }
   }
 
@@ -46,6 +57,7 @@ struct JoinCommand: ParsableCommand {
     plan.repeatsInput = loop
     plan.rings = ring
     plan.startsMuted = mute
+    plan.chats = chat
     runAndExit { [plan] in await plan.run() }
   }
 }

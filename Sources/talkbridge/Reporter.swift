@@ -47,9 +47,13 @@ actor Reporter {
   }
 
   /// Shows all that happens until the gateway is done.
-  func follow(_ gateway: CallGateway) async {
+  /// - Parameter also: Is told of each event after it was shown.
+  func follow(_ gateway: CallGateway, also: @Sendable (GatewayEvent) async -> Void = { _ in }) async {
     let ticker = Task { await tick(gateway) }
-    for await event in gateway.events { show(event) }
+    for await event in gateway.events {
+      show(event)
+      await also(event)
+    }
     ticker.cancel()
     await ticker.value
     console.show([])
@@ -103,6 +107,37 @@ actor Reporter {
     Task { await tell(EventLine(name, ["end": .string(end)]), text) }
   }
 
+  // MARK: The chat
+
+  /// A message in the chat.
+  func chat(_ message: ChatMessage, url: String) {
+    guard style != .json else { return write(MessageLine(message, url: url).json) }
+    // Who comes and goes is told already.
+    guard message.systemMessage?.hasPrefix("call_") != true else { return }
+    for line in message.lines(after: Self.clock() + " ").split(separator: "\n") { console.say(String(line)) }
+  }
+
+  func chatSent(_ text: String, id: Int?) {
+    guard style == .json else { return }
+    write(EventLine("sent", ["text": .string(text), "id": id.map { .number(Double($0)) } ?? .null]))
+  }
+
+  func chatNotSent(_ text: String, _ failure: ChatFailure) {
+    let members: [String: JSONValue] = [
+      "text": .string(text), "error": .string(failure.identifier), "message": .string("\(failure)"),
+    ]
+    let outcome = failure == .mayHaveBeenSent ? "perhaps not sent" : "not sent"
+    tell(EventLine("not-sent", members), "\(outcome): “\(text)”. \(failure)")
+  }
+
+  func chatInterrupted(_ failure: ChatFailure) {
+    tell(
+      EventLine("chat-interrupted", ["message": .string("\(failure)")]),
+      "the chat waits, and nothing of it will be missed: \(failure)")
+  }
+
+  func chatRestored() { tell(EventLine("chat-restored"), "the chat goes on") }
+
   func finished(_ summary: CallSummary, with status: ExitCause) {
     if style == .json {
       write(.finished(summary, status: status))
@@ -128,7 +163,8 @@ actor Reporter {
   private func say(_ sentence: String) { console.say("\(Self.clock()) \(sentence)") }
 
   /// Who reads our events may be gone; that is no reason to stop.
-  private func write(_ line: EventLine) { try? jsonStream.write(contentsOf: Data((line.text + "\n").utf8)) }
+  private func write(_ line: EventLine) { write(line.text) }
+  private func write(_ json: String) { try? jsonStream.write(contentsOf: Data((json + "\n").utf8)) }
 
   /// The time of day, for lines that people read.
   static func clock() -> String {

@@ -11,15 +11,25 @@ final class TerminalKeys: Sendable {
 
   /// Nil where standard input is no terminal, or not ours now.
   /// - Parameter handler: Called on the loop's thread with each key.
-  init?(on loop: GLibExecutor, handler: @escaping @Sendable (Character) -> Void) {
+  convenience init?(on loop: GLibExecutor, handler: @escaping @Sendable (Character) -> Void) {
+    self.init(
+      on: loop,
+      bytes: { keys in
+        // An arrow key sends an escape sequence, which is no key of ours.
+        guard keys.first != 0x1B else { return }
+        for key in keys { handler(Character(UnicodeScalar(key))) }
+      })
+  }
+
+  /// Nil where standard input is no terminal, or not ours now.
+  /// - Parameter handler: Called on the loop's thread with what the terminal sends.
+  init?(on loop: GLibExecutor, bytes handler: @escaping @Sendable ([UInt8]) -> Void) {
     guard isatty(STDIN_FILENO) == 1, Self.isInForeground, Self.takeTerminal() else { return nil }
     watch = DescriptorWatch(STDIN_FILENO, .read, on: loop) { _ in
       guard Self.isInForeground else { return }
-      var keys = [UInt8](repeating: 0, count: 64)
+      var keys = [UInt8](repeating: 0, count: 4096)
       let count = read(STDIN_FILENO, &keys, keys.count)
-      // An arrow key sends an escape sequence, which is no key of ours.
-      guard count > 0, keys[0] != 0x1B else { return }
-      for key in keys[..<count] { handler(Character(UnicodeScalar(key))) }
+      if count > 0 { handler(Array(keys[..<count])) }
     }
   }
 
@@ -28,6 +38,9 @@ final class TerminalKeys: Sendable {
     watch.invalidate()
     Self.restoreTerminal()
   }
+
+  /// Whether reading standard input does not stop the process: a terminal must be ours now.
+  static var mayRead: Bool { isatty(STDIN_FILENO) == 0 || isInForeground }
 
   private static var isInForeground: Bool { tcgetpgrp(STDIN_FILENO) == getpgrp() }
 

@@ -155,6 +155,57 @@ import Testing
     now += .seconds(5)
   }
 
+  // MARK: With a bell
+
+  private static func ask(_ after: Int) -> Effect { .request(.messages(after: after, wait: .zero, limit: 200)) }
+
+  @Test func `where a bell rings nothing is held back, and asked for when it rings`() {
+    var (following, now) = Self.following()
+    #expect(following.handle(.hasBell(true), at: now) == [])
+    #expect(following.handle(.reply(Self.page([11])), at: now).last == Self.ask(11))
+    #expect(following.handle(.reply(Self.nothing), at: now) == [.wait(.seconds(10))])
+    now += .seconds(5)
+    #expect(following.handle(.rang, at: now) == [Self.ask(11)])
+    let news = following.handle(.reply(Self.page([12])), at: now)
+    #expect(Self.shown(news) == [12])
+    #expect(news.last == Self.ask(12))
+    #expect(following.handle(.reply(Self.nothing), at: now) == [.wait(.seconds(10))])
+    // Not everything rings.
+    #expect(following.handle(.waited, at: now) == [Self.ask(12)])
+  }
+
+  @Test func `a ring while we ask is not forgotten, and a bell that never stops does no harm`() {
+    var (following, now) = Self.following()
+    _ = following.handle(.hasBell(true), at: now)
+    #expect(following.handle(.rang, at: now) == [])
+    for _ in 0..<3 {
+      #expect(following.handle(.reply(Self.nothing), at: now) == [.wait(.milliseconds(100))])
+      #expect(following.handle(.rang, at: now) == [])
+      #expect(following.handle(.waited, at: now) == [Self.ask(10)])
+      #expect(following.handle(.rang, at: now) == [])
+    }
+    now += .seconds(1)
+  }
+
+  @Test func `when the bell is gone the server holds back its answer again`() {
+    var (following, now) = Self.following()
+    _ = following.handle(.hasBell(true), at: now)
+    #expect(following.handle(.reply(Self.nothing), at: now) == [.wait(.seconds(10))])
+    now += .seconds(1)
+    #expect(following.handle(.hasBell(false), at: now) == [Self.poll(10)])
+  }
+
+  @Test(arguments: [403, 404])
+  func `a session that is somebody else's business is waited for`(status: Int) {
+    var following = ChatFollowing(since: 10, host: "h", renewsMembership: false)
+    var now = ContinuousClock.now
+    _ = following.handle(.started, at: now)
+    #expect(following.handle(.reply(Self.status(status)), at: now) == [.wait(.milliseconds(100))])
+    _ = following.handle(.waited, at: now)
+    now += .seconds(5)
+    #expect(Self.shown(following.handle(.reply(Self.page([11])), at: now)) == [11])
+  }
+
   @Test(arguments: 1...20)
   func `against a server that fails at random, each message is shown once`(seed: Int) {
     var random = SeededRandom(seed: UInt64(seed))

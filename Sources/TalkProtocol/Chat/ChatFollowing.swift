@@ -1,7 +1,10 @@
 /// Follows a chat for as long as wanted: every message once, in order, whatever happens to the connection.
 ///
 /// A page counts when it has come in whole; the next begins where it ended. Outages are waited out, a session that the
-/// server has forgotten is renewed. Pure: events in, effects out, one request at a time.
+/// server has forgotten is renewed. Where a bell tells that there may be something new (the signaling server does), it is
+/// asked for then, and now and again; otherwise the server holds its answer back until there is something.
+///
+/// Pure: events in, effects out, one request or wait at a time.
 public struct ChatFollowing: Sendable {
   public typealias Instant = ContinuousClock.Instant
 
@@ -13,10 +16,15 @@ public struct ChatFollowing: Sendable {
     case failed(TransportFailure)
     /// The time that was asked for last is over.
     case waited
+    /// A bell will ring when something is new, or will not any more. At first there is none.
+    case hasBell(Bool)
+    /// There may be something new.
+    case rang
   }
 
   public enum Effect: Hashable, Sendable {
     case request(ChatRequest)
+    /// A wait before this one is over.
     case wait(Duration)
     /// New messages, oldest first.
     case show([ChatMessage])
@@ -38,7 +46,11 @@ public struct ChatFollowing: Sendable {
     public var retries: [Duration] = [
       .milliseconds(100), .milliseconds(500), .seconds(1), .seconds(2), .seconds(5), .seconds(10), .seconds(30),
     ]
-    /// How long the server may hold back its answer.
+    /// How often to ask where a bell rings: not everything rings it.
+    public var listening: Duration = .seconds(10)
+    /// After a ring that came while we asked, and an answer without news.
+    public var echo: Duration = .milliseconds(100)
+    /// How long the server may hold back its answer where none does.
     public var poll = ChatRequest.longestWait
     public var lobby: Duration = .seconds(10)
     /// After the server has refused more requests for now.
@@ -60,6 +72,8 @@ public struct ChatFollowing: Sendable {
     case idle
     case asking(Question, since: Instant)
     case waiting(Question)
+    /// For the bell.
+    case listening
     case over
   }
 
@@ -67,7 +81,11 @@ public struct ChatFollowing: Sendable {
 
   private let host: String
   private let hasPassword: Bool
+  private let renewsMembership: Bool
   private let timing: Timing
+  private var hasBell = false
+  /// Since the request under way was made.
+  private var hasRung = false
   private var stage = Stage.idle
   /// Everything up to here was shown; nil until we know where the chat ends.
   private var last: Int?
@@ -82,14 +100,19 @@ public struct ChatFollowing: Sendable {
   ///   - since: Show what comes after the message of this id; nil: what comes from now on.
   ///   - host: For failures' words.
   ///   - hasPassword: Whether we have the conversation's password.
-  public init(since: Int?, host: String, hasPassword: Bool = false, timing: Timing = Timing()) {
+  ///   - renewsMembership: Whether to enter the conversation again when the server has forgotten us. Otherwise that is
+  ///     somebody else's business, and waited for.
+  public init(
+    since: Int?, host: String, hasPassword: Bool = false, renewsMembership: Bool = true, timing: Timing = Timing()
+  ) {
     last = since
     self.host = host
     self.hasPassword = hasPassword
+    self.renewsMembership = renewsMembership
     self.timing = timing
   }
 
-  /// What to do next, in this order; the last one is a request, a wait, or the end.
+  /// What to do next, in this order; the last one is a request, a wait, or the end. Nothing: go on with what is under way.
   public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
     switch (stage, event) {
     case (.idle, .started):
@@ -99,19 +122,28 @@ public struct ChatFollowing: Sendable {
     case (.asking(let question, _), .failed(let failure)):
       return retry(question, because: ChatFailure(failure, host: host))
     case (.waiting(let question), .waited): return [ask(question, at: now)]
+    case (.listening, .waited), (.listening, .rang): return [ask(.news, at: now)]
+    case (_, .rang):
+      hasRung = true
+      return []
+    case (_, .hasBell(let hasBell)):
+      self.hasBell = hasBell
+      guard case .listening = stage else { return [] }
+      return [ask(.news, at: now)]
     default: return []
     }
   }
 
   private mutating func ask(_ question: Question, at now: Instant) -> Effect {
     stage = .asking(question, since: now)
+    hasRung = false
     return .request(request(for: question))
   }
 
   private func request(for question: Question) -> ChatRequest {
     switch question {
     case .end: .history(before: 0, limit: 1)
-    case .news: .messages(after: last ?? 0, wait: timing.poll, limit: pageSize)
+    case .news: .messages(after: last ?? 0, wait: hasBell ? .zero : timing.poll, limit: pageSize)
     case .membership: .join
     }
   }
@@ -142,10 +174,19 @@ public struct ChatFollowing: Sendable {
       last = max(before, page.furthest)
       var effects = recovered()
       if !news.isEmpty { effects.append(.show(news)) }
-      let isFlood = last == before && now < since + timing.pause
-      effects.append(isFlood ? wait(timing.pause, then: .news) : ask(.news, at: now))
+      effects.append(next(hasProgressed: last != before, since: since, at: now))
       return effects
     }
+  }
+
+  private mutating func next(hasProgressed: Bool, since: Instant, at now: Instant) -> Effect {
+    if hasProgressed { return ask(.news, at: now) }
+    if hasBell, hasRung { return wait(timing.echo, then: .news) }
+    if hasBell {
+      stage = .listening
+      return .wait(timing.listening)
+    }
+    return now < since + timing.pause ? wait(timing.pause, then: .news) : ask(.news, at: now)
   }
 
   /// What has not been shown, in order.
@@ -176,6 +217,7 @@ public struct ChatFollowing: Sendable {
       return interrupted(by: failure) + [wait(max(reply.retryAfter ?? .zero, timing.rateLimit), then: question)]
     case 500...: return retry(question, because: failure, atLeast: reply.retryAfter ?? .zero)
     case 401, 403, 404:
+      guard renewsMembership || reply.status == 401 else { return retry(question, because: failure) }
       // The server has forgotten our session. Where a new one is of no use, we are not wanted.
       if case .membership = question { return fail(failure) }
       return hasRejoinedInVain ? fail(failure) : [ask(.membership, at: now)]

@@ -89,6 +89,15 @@ public struct ChatDraft: Hashable, Sendable {
     self.displayName = displayName
   }
 
+  /// How long a message is for the server: in Unicode scalars, without the blanks at its ends, which it does not keep.
+  public static func length(of text: String) -> Int {
+    func isBlank(_ scalar: Unicode.Scalar) -> Bool { [" ", "\t", "\n", "\r", "\0", "\u{0B}"].contains(scalar) }
+    let scalars = text.unicodeScalars
+    guard let first = scalars.firstIndex(where: { !isBlank($0) }), let last = scalars.lastIndex(where: { !isBlank($0) })
+    else { return 0 }
+    return scalars[first...last].count
+  }
+
   /// 64 hexadecimal digits.
   public static func referenceID(using random: inout some RandomNumberGenerator) -> String {
     let digits = Array("0123456789abcdef")

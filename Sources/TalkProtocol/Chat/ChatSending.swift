@@ -62,13 +62,17 @@ public struct ChatSending: Sendable {
 
   private let draft: ChatDraft
   private let host: String
+  private let renewsMembership: Bool
   private let timing: Timing
   private var stage = Stage.idle
 
-  /// - Parameter host: For failures' words.
-  public init(_ draft: ChatDraft, host: String, timing: Timing = Timing()) {
+  /// - Parameters:
+  ///   - host: For failures' words.
+  ///   - renewsMembership: Whether to enter the conversation again when the server has forgotten us.
+  public init(_ draft: ChatDraft, host: String, renewsMembership: Bool = true, timing: Timing = Timing()) {
     self.draft = draft
     self.host = host
+    self.renewsMembership = renewsMembership
     self.timing = timing
   }
 
@@ -141,7 +145,7 @@ public struct ChatSending: Sendable {
 
   private mutating func found(_ reply: HTTPReply, _ search: Search, at now: Instant) -> Effect {
     guard let page = ChatPage(reply) else {
-      if reply.status == 404, !search.hasRejoined {
+      if reply.status == 404, renewsMembership, !search.hasRejoined {
         stage = .rejoining(search)
         return .request(.join)
       }

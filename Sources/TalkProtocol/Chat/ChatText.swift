@@ -92,8 +92,10 @@ extension ChatMessage {
   /// The message as lines for a terminal, without a line break at the end: nothing in it can move the cursor, and no text of
   /// others can look like a line of its own.
   /// - Parameter time: How to write the time, given in seconds since 1970.
-  public func lines(time: (Int) -> String) -> String {
-    let head = "\(time(timestamp ?? 0)) #\(id ?? 0) "
+  public func lines(time: (Int) -> String) -> String { lines(after: "\(time(timestamp ?? 0)) #\(id ?? 0) ") }
+
+  /// As `lines(time:)`, with `head` in place of time and id.
+  public func lines(after head: String) -> String {
     if isSystem { return head + "* " + text.neutralized(indent: "    ") }
     if isDeleted {
       let words = text.neutralized(indent: "    ")
