@@ -74,7 +74,9 @@ let package = Package(
 
     // Second floor.
     module("PeerConnection", ["RTP", "SDP", "GLibLoop", "ICE", "DTLSSRTP", "DataChannel", logging]),
-    module("TalkClient", ["TalkProtocol", "GLibLoop", "HTTPClient", "WebTransport", "Transport", logging]),
+    module(
+      "TalkClient",
+      ["TalkProtocol", "GLibLoop", "HTTPClient", "WebTransport", "Transport", "Signatures", logging]),
 
     // Third floor.
     module(

@@ -8,6 +8,10 @@ internal import WebTransport
 extension HTTPClient.HTTPRequest {
   init(_ request: TalkProtocol.HTTPRequest, account: Account?) {
     var headers: HTTPHeaders = ["OCS-APIRequest": "true", "Accept": "application/json"]
+    if let proof = request.proof {
+      headers["Talk-Recording-Random"] = proof.random
+      headers["Talk-Recording-Checksum"] = proof.checksum
+    }
     if request.body != nil { headers["Content-Type"] = "application/json" }
     self.init(
       request.method.rawValue, request.url, headers: headers, body: request.body, credentials: account?.credentials,

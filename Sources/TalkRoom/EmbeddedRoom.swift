@@ -20,6 +20,10 @@ public actor EmbeddedRoom {
     /// What the signaling settings offer: `stun:` addresses.
     public var stunServers: [String] = []
     public var turnServers: [TURNServer] = []
+    /// What internal clients of the signaling side must know; nil: there are none.
+    public var internalSecret: String?
+    /// What a recording server must know; nil: there is none.
+    public var recordingSecret: String?
     /// With certificate and key, PEM files, the room speaks HTTPS.
     public var certificateFile: String?
     public var keyFile: String?
@@ -90,6 +94,7 @@ public actor EmbeddedRoom {
   public init(_ options: Options = Options(), conversations: [HostedConversation]) {
     self.options = options
     let tokens = tokens
+    tokens.admitInternalClients(knowing: options.internalSecret)
     var nextcloud = Nextcloud { tokens.issue(for: $0) }
     nextcloud.helloTokenKey = tokens.publicKeyPEM
     for conversation in conversations { nextcloud.conversations[conversation.token] = conversation }
@@ -170,6 +175,11 @@ public actor EmbeddedRoom {
   /// Removes the participants of this display name.
   public func remove(_ name: String, from token: String) async {
     await moderate { nextcloud, _ in nextcloud.evict(token) { $0.displayName == name } }
+  }
+
+  /// Sends the participants of this display name to another conversation, as a moderator who opens or closes breakout rooms.
+  public func send(_ name: String, from token: String, to target: String) async {
+    await moderate { nextcloud, _ in nextcloud.send(token, to: target) { $0.displayName == name } }
   }
 
   /// Makes the participants of this display name moderators: they may do everything, for instance start a call where
@@ -284,7 +294,7 @@ public actor EmbeddedRoom {
     if body == .null, !request.body.isEmpty { body = .object(request.form.mapValues { .string($0) }) }
     var wanted = Nextcloud.Request(
       method: request.method, path: request.path, query: request.query, cookies: request.cookies, body: body,
-      login: Self.login(request.headers["Authorization"]))
+      login: Self.login(request.headers["Authorization"]), isRecorder: isRecorder(request))
     let title = "\(request.method) \(request.path)"
     options.observer?(.init(.received, title, String(decoding: request.body, as: UTF8.self)))
     var (reply, effects) = server.handle(wanted, time: time, at: .now)
@@ -298,6 +308,16 @@ public actor EmbeddedRoom {
     }
     if Self.takes(request, from: &faults.lostReplies) { return .drop }
     return webResponse(reply)
+  }
+
+  /// Whether it comes from a recording server that knows the secret; nil where it does not claim to.
+  private func isRecorder(_ request: WebRequest) -> Bool? {
+    guard let random = request.headers["Talk-Recording-Random"],
+      let checksum = request.headers["Talk-Recording-Checksum"]
+    else { return nil }
+    guard let secret = options.recordingSecret, random.count >= 32 else { return false }
+    let expected = HMAC.sha256(key: secret.utf8, message: Array(random.utf8) + request.body).hexadecimal
+    return isEqualInConstantTime(Array(expected.utf8), Array(checksum.utf8))
   }
 
   /// Reads HTTP's Basic scheme (RFC 7617).

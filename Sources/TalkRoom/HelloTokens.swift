@@ -13,6 +13,7 @@ final class HelloTokens: Sendable {
     // Expired ones are kept for a while, so that "expired" can be told from "unknown".
     var expiries: [String: ContinuousClock.Instant] = [:]
     var users: [String: String] = [:]
+    var internalSecret: String?
   }
 
   private let signer = TokenSigner()
@@ -25,6 +26,9 @@ final class HelloTokens: Sendable {
 
   /// Sets the address of the one installation that tokens are good for.
   func serve(_ base: String) { state.withLock { $0.base = base } }
+
+  /// Sets what internal clients must know; nil: none are let in.
+  func admitInternalClients(knowing secret: String?) { state.withLock { $0.internalSecret = secret } }
 
   /// - Parameter userID: Empty for guests.
   func issue(for userID: String) -> String {
@@ -47,6 +51,7 @@ final class HelloTokens: Sendable {
   /// - Parameter auth: The member `auth` of the message.
   func authenticate(version: String, _ auth: JSONValue) -> Result<SignalingHub.Identity, SignalingHub.Refusal> {
     let base = state.withLock { $0.base }
+    if auth["type"].string == "internal" { return authenticateInternal(auth["params"], base) }
     // As the real server: host and port as configured, to the letter; the path below may be left out.
     guard let url = auth["url"].string, url == base || url.hasPrefix(base + "/") else {
       return .failure(.init(code: "invalid_backend", message: "The backend URL is not supported."))
@@ -63,5 +68,21 @@ final class HelloTokens: Sendable {
       return .failure(.init(code: "token_expired", message: "The token is expired."))
     }
     return .success(.init(userID: state.withLock { $0.users[token] } ?? ""))
+  }
+  private func authenticateInternal(
+    _ params: JSONValue, _ base: String
+  ) -> Result<SignalingHub.Identity, SignalingHub.Refusal> {
+    guard let secret = state.withLock({ $0.internalSecret }) else {
+      return .failure(.init(code: "invalid_client_type", message: "The client type is not supported."))
+    }
+    let random = params["random"].string ?? ""
+    let expected = HMAC.sha256(key: secret.utf8, message: random.utf8).hexadecimal
+    guard random.count >= 32, params["token"].string == expected else {
+      return .failure(.init(code: "invalid_token", message: "The passed token is invalid."))
+    }
+    guard let backend = params["backend"].string, (backend + "/").hasPrefix(base + "/") else {
+      return .failure(.init(code: "invalid_backend", message: "The backend URL is not supported."))
+    }
+    return .success(.init(isInternal: true))
   }
 }

@@ -14,6 +14,8 @@ struct Nextcloud {
     var body: JSONValue = .null
     /// Of the `Authorization` header (Basic).
     var login: Login?
+    /// Whether it proves to come from a recording server; nil where it does not claim to.
+    var isRecorder: Bool?
   }
 
   struct Login: Hashable {
@@ -139,7 +141,7 @@ struct Nextcloud {
     let parts = path.dropFirst(Self.api.count).split(separator: "/").map(String.init)
     switch (request.method, parts.count, parts.first, parts.dropFirst().first) {
     case ("GET", 3, "v3", "signaling") where parts[2] == "settings":
-      return (settings(request.query["token"] ?? "", user), [])
+      return (settings(request.query["token"] ?? "", user, isRecorder: request.isRecorder), [])
     case ("GET", 3, "v3", "signaling"): return (failure(400), [])
     case ("GET", 2, "v4", "room"):
       guard let user else { return (failure(401), []) }
@@ -211,8 +213,10 @@ struct Nextcloud {
     ]
   }
 
-  private mutating func settings(_ token: String, _ user: String?) -> Reply {
-    guard conversation(token, for: user) != nil || token.isEmpty else { return failure(404, data: .null) }
+  private mutating func settings(_ token: String, _ user: String?, isRecorder: Bool?) -> Reply {
+    if isRecorder == false { return failure(401, data: .null) }
+    let isVisible = isRecorder == true ? conversations[token] != nil : conversation(token, for: user) != nil
+    guard isVisible || token.isEmpty else { return failure(404, data: .null) }
     let ticket = JSONValue.string(draw(16) + "::" + draw(64))
     return ok([
       "signalingMode": signaling.isInternal ? "internal" : "external", "userId": user.map { .string($0) } ?? nil,
@@ -428,7 +432,8 @@ struct Nextcloud {
       participants.removeAll { $0.token == token && !$0.isModerator }
     }
     if conversation.hasLobby, !old.hasLobby {
-      for participant in participants where participant.token == token && participant.isInCall {
+      for participant in participants
+      where participant.token == token && participant.isInCall && !participant.permissions.contains(.ignoreLobby) {
         notifications += setFlags(0, of: participant, time: time)
       }
     }
@@ -465,6 +470,12 @@ struct Nextcloud {
       promoted.append(participants[index])
     }
     return promoted.isEmpty ? [] : [participantsNotification(token, changed: promoted)]
+  }
+
+  /// Tells participants to go on in another conversation. It is up to them to do it.
+  func send(_ token: String, to target: String, where isMeant: (Participant) -> Bool) -> [RoomNotification] {
+    let sent = participants.filter { $0.token == token && isMeant($0) }
+    return sent.isEmpty ? [] : [.switchTo(room: token, target: target, talkSessions: sent.map(\.talkSession))]
   }
 
   mutating func forget(_ token: String) -> [RoomNotification] {

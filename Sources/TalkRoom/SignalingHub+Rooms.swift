@@ -79,6 +79,7 @@ extension SignalingHub {
     session.permissions = admission.permissions
     sessions[session.id] = session
     var room = rooms[token] ?? Room(properties: admission.properties)
+    if session.ownFlags & 1 != 0 { room.inCall[session.id] = session.ownFlags }
     let others = room.sessions.filter { $0 != session.id }
     room.sessions = others + [session.id]
     rooms[token] = room
@@ -91,7 +92,7 @@ extension SignalingHub {
       effects += send(Self.roomEvent("join", .array(others.map { joinEntry($0) })), to: session.id)
       for other in others { effects += send(joined, to: other) }
     }
-    return effects
+    return effects + (session.identity.isInternal ? repeatList(of: token) : [])
   }
 
   private func joinEntry(_ id: String) -> JSONValue {
@@ -112,7 +113,7 @@ extension SignalingHub {
     let left = Self.roomEvent("leave", [.string(id)])
     for other in rooms[token]?.sessions ?? [] { effects += send(left, to: other) }
     if rooms[token]?.sessions.isEmpty ?? false { rooms[token] = nil }
-    return effects
+    return effects + (sessions[id]!.identity.isInternal ? repeatList(of: token) : [])
   }
 
   // MARK: Notifications
@@ -121,6 +122,8 @@ extension SignalingHub {
     switch notification {
     case .inCall(let token, let changed, let users):
       let changed = translated(changed, in: token)
+      let listed = translated(users, in: token).map { Self.published($0.entry) }
+      rooms[token]?.listed = listed
       var effects: [Effect] = []
       for (id, entry) in changed {
         let flags = entry["inCall"].int ?? 0
@@ -214,14 +217,34 @@ extension SignalingHub {
     var entries: [JSONValue] = []
     var seen: Set<String> = []
     for (id, entry) in changed + users where seen.insert(id).inserted {
-      var members = entry.object ?? [:]
-      members["permissions"] = nil
-      entries.append(.object(members))
+      let members = Self.published(entry)
+      entries.append(members)
       let known = rooms[token]?.entries[id] ?? [:]
-      rooms[token]?.entries[id] = known.merging(members)
+      rooms[token]?.entries[id] = known.merging(members.object ?? [:])
     }
     guard !entries.isEmpty else { return [] }
-    return broadcast(Self.participantsUpdate(room: token, users: entries), in: token)
+    return broadcast(Self.participantsUpdate(room: token, users: entries + internalEntries(in: token)), in: token)
+  }
+
+  /// An entry without what is for the server alone.
+  private static func published(_ entry: JSONValue) -> JSONValue {
+    var members = entry.object ?? [:]
+    members["permissions"] = nil
+    return .object(members)
+  }
+
+  /// What everybody is told of internal clients, in each list.
+  private func internalEntries(in token: String) -> [JSONValue] {
+    (rooms[token]?.sessions ?? []).compactMap { id in
+      guard let session = sessions[id], session.identity.isInternal else { return nil }
+      return ["sessionId": .string(id), "inCall": .int(session.ownFlags), "lastPing": 0, "internal": true]
+    }
+  }
+
+  /// An internal client came, left or changed: everybody gets Nextcloud's last list, however old that is.
+  private mutating func repeatList(of token: String) -> [Effect] {
+    let users = (rooms[token]?.listed ?? []) + internalEntries(in: token)
+    return users.isEmpty ? [] : broadcast(Self.participantsUpdate(room: token, users: users), in: token)
   }
 
   mutating func broadcast(_ message: JSONValue, in token: String, except sender: String? = nil) -> [Effect] {
@@ -233,10 +256,11 @@ extension SignalingHub {
   /// Internal clients set their own call flags over the socket.
   mutating func internalMessage(_ body: JSONValue, from id: String) -> [Effect] {
     guard let session = sessions[id], session.identity.isInternal, body["type"].string == "incall",
-      let flags = body["incall"]["incall"].int, let token = session.room
+      let flags = body["incall"]["incall"].int, flags != session.ownFlags
     else { return [] }
+    sessions[id]!.ownFlags = flags
+    guard let token = session.room else { return [] }
     rooms[token]?.inCall[id] = flags & 1 == 0 ? nil : flags
-    let entry: JSONValue = ["sessionId": .string(id), "inCall": .int(flags), "internal": true]
-    return broadcast(Self.participantsUpdate(room: token, users: [entry]), in: token)
+    return (flags & 1 == 0 ? endMedia(of: id) : []) + repeatList(of: token)
   }
 }

@@ -71,6 +71,8 @@ struct SignalingHub {
     let id: String
     let resumeID: String
     let identity: Identity
+    /// What an internal client says of itself.
+    var ownFlags = 0
     var socket: SocketID?
     var room: String?
     var talkSession: String?
@@ -87,6 +89,8 @@ struct SignalingHub {
     var sessions: [String] = []
     /// Sessions that passed the gate, with their flags.
     var inCall: [String: Int] = [:]
+    /// Those of Nextcloud's last list of the call. A call's end for everybody does not change it, as with the real server.
+    var listed: [JSONValue] = []
     /// The last participant entries sent, for the snapshot after a resume.
     var entries: [String: JSONValue] = [:]
   }
@@ -229,6 +233,9 @@ struct SignalingHub {
     case .success(let identity):
       var session = Session(id: drawID(66), resumeID: drawID(120), identity: identity, socket: socket)
       if identity == Identity() { session.deadline = now + deadlines.room }
+      // Clients of before that feature are taken to speak.
+      let setsFlags = hello["features"].array?.contains("internal-incall") ?? false
+      if identity.isInternal { session.ownFlags = setsFlags ? 0 : 3 }
       sessions[session.id] = session
       sockets[socket] = nil
       sessionOfSocket[socket] = session.id

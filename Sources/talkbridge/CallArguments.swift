@@ -26,6 +26,8 @@ struct CallArguments: ParsableArguments {
 
   @OptionGroup var account: AccountArguments
 
+  @OptionGroup var service: InternalArguments
+
   @Flag(help: "Leave when the last other participant has left the call.")
   var untilEmpty = false
 
@@ -64,6 +66,9 @@ struct CallArguments: ParsableArguments {
   var json = false
 
   func validate() throws {
+    if service.internalSecretFile != nil, account.user != nil {
+      throw ValidationError("An internal client is no user: leave out --user or --internal-secret-file.")
+    }
     if let caFile, access(caFile, R_OK) != 0 {
       throw ValidationError("cannot read the certificates in \(caFile): \(String(cString: strerror(errno)))")
     }

@@ -25,6 +25,7 @@ struct CallPlan: Sendable {
   var chats = false
   var room = RoomArguments.Values()
   var account = AccountArguments.Values()
+  var service = InternalArguments.Values()
   var duration: Duration?
   var leavesWhenEmpty = false
   var relayOnly = false
@@ -48,6 +49,7 @@ struct CallPlan: Sendable {
     if let name = arguments.name { self.name = name }
     room = arguments.room.values
     account = arguments.account.values
+    service = arguments.service.values
     duration = arguments.duration?.duration
     leavesWhenEmpty = arguments.untilEmpty
     relayOnly = arguments.relayOnly
@@ -99,6 +101,9 @@ struct CallPlan: Sendable {
     }
     if address.isInsecure {
       await reporter.warn("\(address.host) is reached over http: everybody on the way can read and change everything")
+    }
+    if service.isInternal {
+      await reporter.note("as an internal client: unseen by the others; the names of guests and the chat are missing")
     }
     let logger = Logger(label: "talkbridge") { _ in ConsoleLog(logLevel: logLevel) }
     let connection = try connection(to: address, logger: logger)
@@ -152,6 +157,7 @@ struct CallPlan: Sendable {
     call.consentsToRecording = room.consents
     call.waitsInLobby = room.waitsInLobby
     call.usesAccount = account.user != nil
+    call.internalAccess = try service.access()
     var options = CallOptions(call: call)
     for output in outputs {
       if let end = outputEnd(output, of: address, reporter) { options.outputs.append(end) }

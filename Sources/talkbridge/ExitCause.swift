@@ -26,6 +26,7 @@ enum ExitCause: Int32, CaseIterable {
   case removed = 26
   case serverBusy = 27
   case signalingUnreachable = 28
+  case secretRefused = 29
   case inputUnusable = 30
   case outputUnwritable = 31
   case diskFull = 32
@@ -63,6 +64,7 @@ enum ExitCause: Int32, CaseIterable {
     case .removed: "removed from the call or the conversation"
     case .serverBusy: "the server failed, is in maintenance or asks to come back later"
     case .signalingUnreachable: "the signaling server cannot be reached"
+    case .secretRefused: "an internal client's secret cannot be read or is not accepted"
     case .inputUnusable: "the input file is missing or is no audio file"
     case .outputUnwritable: "the output file cannot be written"
     case .diskFull: "the disk is full"

@@ -58,6 +58,7 @@ extension ExitCause {
       case .lobby: .lobby
       case .callsDisabled, .readOnly, .callForbidden, .callRefused: .callForbidden
       case .sessionLimit: .sessionLimit
+      case .internalSecretRefused, .recordingSecretRefused: .secretRefused
       case .noSignalingServer, .noMediaServer: .noSignalingServer
       case .signalingRefused, .backendUnknownToSignaling, .roomRefused: .helloRefused
       case .signalingUnreachable, .callNotConfirmed: .signalingUnreachable

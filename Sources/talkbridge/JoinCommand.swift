@@ -8,7 +8,8 @@ struct JoinCommand: ParsableCommand {
     discussion: """
       Starts the call if there is none, without ringing the others; where that is not allowed, waits for it to start. \
       Ctrl-C leaves in order, a second one at once. In a terminal the key m turns the microphone off and on, h raises and \
-      lowers the hand, q leaves; the signal SIGUSR1 turns the microphone off and on, too.
+      lowers the hand, q leaves; the signal SIGUSR1 turns the microphone off and on, too. An internal client only listens \
+      unless it has an --input.
 
       An END is pulse, pulse:NAME (see talkbridge devices), - (raw s16le, 48 kHz, mono on standard input or output), \
       none, or a WAV file.
@@ -50,8 +51,10 @@ struct JoinCommand: ParsableCommand {
   }
 
   func run() throws {
+    let onlyListens = call.service.internalSecretFile != nil && input == nil
     var plan = CallPlan(
-      url: call.url, role: .participant, name: "talkbridge", input: input ?? .pulse(name: nil),
+      url: call.url, role: onlyListens ? .listener : .participant, name: "talkbridge",
+      input: input ?? (onlyListens ? .none : .pulse(name: nil)),
       outputs: output.isEmpty ? [.pulse(name: nil)] : output)
     plan.apply(call)
     plan.repeatsInput = loop

@@ -32,6 +32,7 @@ struct WatchCommand: ParsableCommand {
       do throws(Failure) {
         try plan.room.readSecrets()
         try plan.account.readSecrets()
+        try plan.service.readSecrets()
       } catch {
         complain(error.message)
         return error.status

@@ -7,6 +7,8 @@ import TestSupport
 /// as their Nextcloud. Clients are at the far end of the rig's cable.
 final class RealInstallation {
   static let token = "systemtest"
+  /// What a recording server would share with Nextcloud.
+  static let recordingSecret = "rig-recording-secret"
 
   let run: RunDirectory
   let room: EmbeddedRoom
@@ -45,6 +47,7 @@ final class RealInstallation {
     var options = EmbeddedRoom.Options()
     options.address = Rig.serverAddress
     options.port = 8080
+    options.recordingSecret = Self.recordingSecret
     options.externalSignaling = .init(url: SignalingServer.url, secret: SignalingServer.backendSecret)
     if coturn != nil { options.turnServers = [.init(urls: relay.map(\.url), secret: CoturnServer.secret)] }
     room = EmbeddedRoom(

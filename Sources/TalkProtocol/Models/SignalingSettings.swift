@@ -2,17 +2,21 @@
 public struct SignalingSettings: Codable, Hashable, Sendable {
   /// What a hello of a version carries.
   public struct HelloParameters: Codable, Hashable, Sendable {
-    /// Version 2.0: a JWT.
+    /// Version 2.0: a JWT. Of an internal client: the checksum that proves its secret.
     @Tolerant public var token: String?
     /// Version 1.0; `nil` for guests.
     @Tolerant public var userid: String?
     /// Version 1.0.
     @Tolerant public var ticket: String?
+    /// Of an internal client: what the checksum is of, and the installation.
+    @Tolerant public var random: String?
+    @Tolerant public var backend: String?
 
     public init(token: String? = nil, userid: String? = nil, ticket: String? = nil) {
       self.token = token
       self.userid = userid
       self.ticket = ticket
+      (random, backend) = (nil, nil)
     }
   }
 

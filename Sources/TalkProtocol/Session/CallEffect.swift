@@ -53,6 +53,9 @@ public struct HTTPRequest: Hashable, Sendable {
   public var url: String
   /// JSON. May hold the conversation's password: not for logs.
   public var body: [UInt8]?
+  /// To be sent as the recording backend proves that it knows its secret: in `Talk-Recording-Random` and
+  /// `Talk-Recording-Checksum`. Only for a request without body.
+  public var proof: SecretProof?
   /// For the whole exchange. Long, because a server may hold an answer back for 25 s after wrong passwords.
   public var timeout: Duration
 }

@@ -38,6 +38,10 @@ public enum CallFailure: Error, Hashable, Sendable {
   case signalingRefused(code: String, message: String)
   case backendUnknownToSignaling(url: String)
   case sessionLimit
+  /// The signaling server does not accept our internal secret, or has none itself.
+  case internalSecretRefused(isConfigured: Bool)
+  /// Nextcloud does not accept our recording secret.
+  case recordingSecretRefused
   case roomRefused(code: String, message: String)
 
   case noMediaPath(detail: String)
@@ -80,6 +84,8 @@ public enum CallFailure: Error, Hashable, Sendable {
     case .signalingRefused: "signaling-refused"
     case .backendUnknownToSignaling: "signaling-backend-unknown"
     case .sessionLimit: "session-limit"
+    case .internalSecretRefused: "internal-secret-refused"
+    case .recordingSecretRefused: "recording-secret-refused"
     case .roomRefused: "room-refused"
     case .noMediaPath: "no-media-path"
     case .removedFromCall: "removed-from-call"
@@ -168,6 +174,12 @@ extension CallFailure: CustomStringConvertible {
       "The signaling server does not know the Nextcloud at \(url). Use the address under which it is configured there, letter by letter."
     case .sessionLimit:
       "The signaling server has reached its limit of sessions. Try again when others have left."
+    case .internalSecretRefused(true):
+      "The signaling server does not accept the internal secret. It is “internalsecret” in section [clients] of its configuration."
+    case .internalSecretRefused(false):
+      "The signaling server takes no internal clients. That needs “internalsecret” in section [clients] of its configuration."
+    case .recordingSecretRefused:
+      "Nextcloud does not accept the recording secret. It is the one in Talk's settings for the recording server; where there is none, name the signaling server with --signaling."
     case .roomRefused(let code, let message):
       "The signaling server did not let us into the room: \(message) (\(code)). Try again; if it stays, its log tells more."
     case .noMediaPath(let detail):

@@ -11,12 +11,12 @@ extension CallSession {
     case .waitingForCall(let reason, let checkAt, let until):
       if let until, until <= now {
         depart(.callEnded, at: now)
-      } else if checkAt <= now {
+      } else if let checkAt, checkAt <= now {
         lookForCall(while: reason, until: until)
       }
     case .awaitingConfirmation(let until) where until <= now: confirmationMissing(at: now)
     case .renewingMembership(_, let until) where until <= now: enterCall(at: now)
-    case .recovering(let until) where until <= now: joinConversation()
+    case .recovering(let until) where until <= now: approachConversation(at: now)
     case .leaving(let departure) where departure.deadline <= now: departureContinues(departure, at: now)
     default: break
     }
@@ -62,12 +62,13 @@ extension CallSession {
   private mutating func forgetSignaling() {
     if isConfirmed {
       isReturning = true
-      hadCompany = roster.hasPeopleInCall
+      hadCompany = isCallRunning
     }
     if formerIDs.count < 1000 { formerIDs.formUnion([link.session?.id, conversation?.sessionId].compactMap(\.self)) }
     isConfirmed = false
     hasPosted = false
     enteredAt = nil
+    hearsay = []
     nameLookup = nil
     subscriptions.reset(&outbox)
     publication.stop(&outbox)
@@ -94,9 +95,9 @@ extension CallSession {
     hadCompany = false
     isReturning = false
     configuration.address = address
-    link = SignalingLink(address: address, timing: timing)
+    link = SignalingLink(configuration)
     enter(.reconnecting(reason: "the call goes on in another conversation"))
-    joinConversation()
+    approachConversation(at: now)
   }
 
   // MARK: Leaving
@@ -112,6 +113,9 @@ extension CallSession {
     switch outcome {
     case .failed(.removedFromConversation), .failed(.conversationGone), .failed(.takenOver), .failed(.loginRefused):
       finish(outcome)
+    case _ where isInternal && link.isOpen:
+      outbox.send(.bye, MessageTag(.bye, outbox.nextNumber()))
+      stage = .leaving(Departure(outcome, .signaling, until: now + limit(outcome)))
     case _ where !isJoined: finish(outcome)
     case .callEnded, .failed(.removedFromCall): leaveConversation(outcome, at: now)
     case _ where hasPosted: stage = .leaving(Departure(outcome, .call(leaveCall()), until: now + limit(outcome)))
@@ -142,7 +146,7 @@ extension CallSession {
   mutating func departureContinues(_ departure: Departure, at now: Instant) {
     switch departure.step {
     case .call: leaveConversation(departure.outcome, at: now)
-    case .conversation: finish(departure.outcome)
+    case .conversation, .signaling: finish(departure.outcome)
     }
   }
 

@@ -7,12 +7,13 @@ extension CallSession {
 
   mutating func request(
     _ purpose: HTTPRequest.Purpose, _ method: HTTPRequest.Method, _ url: String, _ body: JSONValue? = nil,
-    timeout: Duration = .seconds(60)
+    proof: SecretProof? = nil, timeout: Duration = .seconds(60)
   ) -> RequestID {
     let id = RequestID(number: outbox.nextNumber())
     let bytes = body.map { JSONCoding.encode($0) }
     outbox.emit(
-      .request(HTTPRequest(id: id, purpose: purpose, method: method, url: url, body: bytes, timeout: timeout)))
+      .request(
+        HTTPRequest(id: id, purpose: purpose, method: method, url: url, body: bytes, proof: proof, timeout: timeout)))
     return id
   }
 
@@ -28,7 +29,7 @@ extension CallSession {
     switch stage {
     case .checkingServer(id): serverChecked(answer, at: now)
     case .joiningConversation(id): conversationJoined(answer, at: now)
-    case .naming(id): fetchSettings()
+    case .naming(id): fetchSettings(at: now)
     case .fetchingSettings(id): settingsReceived(answer, at: now)
     case .lookingForCall(id, let reason, let until): callListed(answer, reason, until: until, at: now)
     case .lookingAtLobby(id): lobbySeen(answer, at: now)
@@ -48,6 +49,10 @@ extension CallSession {
   }
 
   private mutating func serverChecked(_ answer: Answer, at now: Instant) {
+    if configuration.internalAccess?.hasSettings == true, (try? answer.get())?.status != 200 {
+      // It is asked for what would make the call unreadable only; everything else we have.
+      return approachConversation(at: now)
+    }
     guard let reply = succeed(answer, doing: "telling what it can do", at: now, { $0.capabilitiesFailure($1) })
     else { return }
     guard let envelope = try? OCSEnvelope<ServerCapabilities>(body: reply.body) else {
@@ -59,7 +64,7 @@ extension CallSession {
     }
     if talk.config?.call?.enabled == false { return stop(.callsDisabled, at: now) }
     if talk.encryptsEndToEnd { return stop(.endToEndEncrypted, at: now) }
-    joinConversation()
+    approachConversation(at: now)
   }
 
   private func capabilitiesFailure(_ reply: HTTPReply) -> CallFailure? {
@@ -69,7 +74,12 @@ extension CallSession {
 
   // MARK: Conversation
 
-  mutating func joinConversation() {
+  /// The first step into the room, at first and after a lost session.
+  mutating func approachConversation(at now: Instant) {
+    if isInternal { fetchSettings(at: now) } else { joinConversation() }
+  }
+
+  private mutating func joinConversation() {
     enter(hasEnteredRoom ? phase : .joiningConversation)
     var body: [String: JSONValue] = ["force": true]
     if let password = configuration.password { body["password"] = .string(password) }
@@ -95,7 +105,7 @@ extension CallSession {
     }
     if joined.isClosedByLobby, !configuration.waitsInLobby { return stop(.lobby, at: now) }
     let isGuest = joined.actorType.map { $0 == "guests" } ?? true
-    guard isGuest, let nick else { return fetchSettings() }
+    guard isGuest, let nick else { return fetchSettings(at: now) }
     stage = .naming(
       request(
         .setGuestName, .post, address.talkURL("v1/guest/\(address.token)/name"), ["displayName": .string(nick)]))
@@ -119,22 +129,36 @@ extension CallSession {
   // MARK: Signaling settings
 
   /// Just before hello: its token lives for a minute.
-  mutating func fetchSettings() {
+  mutating func fetchSettings(at now: Instant) {
     if !hasEnteredRoom { enter(.connectingSignaling) }
+    var proof: SecretProof?
+    switch configuration.internalAccess?.settings {
+    case .given(let settings): return connect(settings(), at: now)
+    case .asked(let prove): proof = prove()
+    case nil: break
+    }
     stage = .fetchingSettings(
       request(
-        .readSignalingSettings, .get, address.talkURL("v3/signaling/settings") + "?token=\(address.token)"))
+        .readSignalingSettings, .get, address.talkURL("v3/signaling/settings") + "?token=\(address.token)",
+        proof: proof))
   }
 
   private mutating func settingsReceived(_ answer: Answer, at now: Instant) {
     guard
       let reply = succeed(
         answer, doing: "giving its signaling settings", at: now,
-        { [401, 403, 404].contains($1.status) ? .unknownConversation : nil })
+        { session, reply in
+          if session.isInternal, reply.status == 401 { return .recordingSecretRefused }
+          return [401, 403, 404].contains(reply.status) ? .unknownConversation : nil
+        })
     else { return }
     guard let received = try? OCSEnvelope<SignalingSettings>(body: reply.body).data else {
       return stop(.serverError(doing: "giving its signaling settings", status: reply.status), at: now)
     }
+    connect(received, at: now)
+  }
+
+  private mutating func connect(_ received: SignalingSettings, at now: Instant) {
     guard received.usesSignalingServer else { return stop(.noSignalingServer, at: now) }
     guard received.federation == nil else { return stop(.federated, at: now) }
     settings = received
@@ -153,13 +177,16 @@ extension CallSession {
     tokenRejections = 0
     hasPosted = false
     isConfirmed = false
+    awaitsFirstList = true
     if isKeptOutByLobby, configuration.waitsInLobby { waitInLobby(at: now) } else { approachCall(at: now) }
   }
 
   /// Nothing is between us and the call: enters it, or waits for it.
   mutating func approachCall(at now: Instant) {
-    let isRunning = conversation?.hasCall == true || roster.hasPeopleInCall
+    let isRunning = conversation?.hasCall == true || isCallRunning
     let until = isReturning && hadCompany ? now + timing.callReturn : nil
+    // Nextcloud tells an internal client nothing of calls, and may have none for it to start.
+    if isInternal { return isRunning ? enterCall(at: now) : wait(.nobodyInCall, until: until, checkAt: nil) }
     switch configuration.role {
     case .participant:
       // After a reconnect a call that others were in may have ended, and entering it would start a new one.
@@ -183,7 +210,7 @@ extension CallSession {
     wait(reason, until: until, checkAt: now + timing.callCheck)
   }
 
-  private mutating func wait(_ reason: CallPhase.Wait, until: Instant?, checkAt: Instant) {
+  private mutating func wait(_ reason: CallPhase.Wait, until: Instant?, checkAt: Instant?) {
     isSettled = true
     interruptedSince = nil
     conversation?.hasCall = false
@@ -205,7 +232,7 @@ extension CallSession {
     let isRunning = peers.contains { peer in
       peer.sessionId.map { $0 != conversation?.sessionId && !formerIDs.contains($0) } ?? false
     }
-    if isRunning || roster.hasPeopleInCall {
+    if isRunning || isCallRunning {
       enterCall(at: now)
     } else {
       wait(reason, until: until, at: now)
@@ -226,6 +253,7 @@ extension CallSession {
     case .inCall, .reconnecting: break
     default: enter(.enteringCall)
     }
+    if isInternal { return enterCallAsInternal(at: now) }
     hasPosted = true
     isConfirmed = false
     var body: [String: JSONValue] = [
@@ -262,7 +290,7 @@ extension CallSession {
   private mutating func callForbidden(at now: Instant) {
     if conversation?.readOnly == true { return stop(.readOnly, at: now) }
     // Without the right to start a call, this is the answer as long as there is none.
-    if roster.hasPeopleInCall || conversation?.hasCall == true { return stop(.callForbidden, at: now) }
+    if isCallRunning || conversation?.hasCall == true { return stop(.callForbidden, at: now) }
     hasPosted = false
     wait(configuration.role == .participant ? .mayNotStartCall : .nobodyInCall, until: nil, at: now)
   }
@@ -280,7 +308,7 @@ extension CallSession {
     guard rejoins < 1 else { return stop(failure, at: now) }
     rejoins += 1
     link.close(&outbox)
-    joinConversation()
+    approachConversation(at: now)
   }
 
   // MARK: Names

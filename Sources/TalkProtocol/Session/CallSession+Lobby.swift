@@ -3,7 +3,7 @@
 extension CallSession {
   /// Moderators, and whoever was given the right, walk past it.
   var isKeptOutByLobby: Bool {
-    lobbyIsClosed && conversation?.isModerator != true && !permissions.contains(.ignoreLobby)
+    !isInternal && lobbyIsClosed && conversation?.isModerator != true && !permissions.contains(.ignoreLobby)
   }
 
   /// The server does not let us into the call, or not stay in it.

@@ -17,7 +17,7 @@ extension CallSession {
     permissionsChanged(at: now)
     announceToAll(at: now)
     nameLookups = 0
-    nextNameLookup = now
+    nextNameLookup = isInternal ? nil : now
     reconcile(at: now)
     lookUpNames(at: now)
   }
@@ -28,6 +28,7 @@ extension CallSession {
     // The flags of somebody who mutes may lose audio; the stream stays, and there would be no new offer.
     let wanted = roster.inCall.filter { $0.mayPublish || subscriptions.contains($0.id) }
     subscriptions.reconcile(wanted.map(\.id), at: now, &outbox)
+    guard announcesState else { return }
     announcer.keep { roster[$0]?.isInCall == true }
     var isNew = false
     for participant in roster.inCall where !participant.isInternal && !participant.isPhone {
@@ -37,14 +38,14 @@ extension CallSession {
     }
     guard isNew else { return }
     if announcer.isKnown(.channel) { announcer.begin(.channel, at: now) }
-    if nameLookup == nil { nextNameLookup = min(nextNameLookup ?? now + .seconds(1), now + .seconds(1)) }
+    if nameLookup == nil, !isInternal { nextNameLookup = min(nextNameLookup ?? now + .seconds(1), now + .seconds(1)) }
     nameLookups = 0
     announce(announcer.due(at: now))
   }
 
   // MARK: Publishing
 
-  private var mayPublish: Bool { permissions.contains(.publishAudio) }
+  private var mayPublish: Bool { isInternal || permissions.contains(.publishAudio) }
 
   /// Publishes if that is our part and allowed; stops if it is not allowed any more.
   mutating func permissionsChanged(at now: Instant) {
@@ -54,7 +55,7 @@ extension CallSession {
       isPublishingForbidden = false
       guard publication.isIdle, !isPublishingRefused else { return }
       // Browsers ask for the stream of somebody they see enter; who was without one is never looked at again.
-      if isGranted, roster.hasPeopleInCall { return renewMembership(at: now) }
+      if isGranted, isCallRunning { return renewMembership(at: now) }
       if !ownFlags.contains(.audio) {
         let body: JSONValue = ["flags": .number(Double(wantedFlags.rawValue))]
         _ = request(
@@ -92,6 +93,10 @@ extension CallSession {
     announcer.reset()
     isConfirmed = false
     hasPosted = false
+    if isInternal {
+      announceOwnFlags([])
+      return enterCall(at: now)
+    }
     stage = .renewingMembership(
       request(
         .leaveCall, .delete, configuration.address.talkURL("v4/call/\(configuration.address.token)"),
@@ -220,8 +225,12 @@ extension CallSession {
     roster.inCall.filter { !$0.isInternal && !$0.isPhone }.map(\.id).sorted { $0.session < $1.session }
   }
 
+  /// A hidden listener has nothing to tell.
+  private var announcesState: Bool { !isInternal || configuration.role == .participant }
+
   mutating func announceToAll(at now: Instant) {
     announcer.reset()
+    guard announcesState else { return }
     for participant in listeners { announcer.begin(.participant(participant), at: now) }
     if publication.isConnected { announcer.begin(.channel, at: now) }
     announce(announcer.due(at: now))

@@ -29,7 +29,7 @@ extension CallSession {
       if tokenRejections > 1 {
         stop(SignalingLink.failure(error, configuration.address), at: now)
       } else {
-        fetchSettings()
+        fetchSettings(at: now)
       }
     }
   }
@@ -119,7 +119,9 @@ extension CallSession {
       roster.join(
         sessions.filter { $0.sessionid != link.session?.id && !formerIDs.contains($0.sessionid) })
     case .left(let sessions):
+      hearsay.subtract(sessions.map(ParticipantID.init(session:)))
       outbox.report(roster.leave(sessions))
+      tryHearsay(at: now)
       reconcile(at: now)
     case .participants(let update): received(update, at: now)
     case .disinvited(let roomid, let reason):
@@ -144,22 +146,28 @@ extension CallSession {
   private mutating func received(_ update: ParticipantsUpdate, at now: Instant) {
     guard update.roomid == nil || update.roomid == configuration.address.token, hasEnteredRoom else { return }
     if update.all == true, (update.incall ?? []).isEmpty { return callEndedForAll(at: now) }
+    examine(update)
     var own: ParticipantsUpdate.User?
     for user in update.users ?? [] where !formerIDs.contains(user.sessionId) {
       if user.sessionId == link.session?.id { own = user } else { outbox.report(roster.merge(user)) }
     }
     if let own { ownEntryChanged(own, at: now) }
     reconcile(at: now)
-    if case .waitingForCall = stage, roster.hasPeopleInCall { enterCall(at: now) }
+    if case .waitingForCall = stage, isCallRunning { enterCall(at: now) }
+    tryHearsay(at: now)
   }
 
   private mutating func callEndedForAll(at now: Instant) {
+    hearsay = []
     outbox.report(roster.endCall())
+    tryHearsay(at: now)
     // Before we asked to be let in, it is not our call that has ended.
     if hasPosted { depart(.callEnded, at: now) }
   }
 
   private mutating func ownEntryChanged(_ own: ParticipantsUpdate.User, at now: Instant) {
+    // What is said of an internal client is what it said of itself.
+    guard !isInternal else { return }
     if let granted = own.participantPermissions.map(resolved), granted != permissions {
       permissions = granted
       isPublishingRefused = false
@@ -183,6 +191,7 @@ extension CallSession {
     let id = ParticipantID(session: session)
     switch message.content {
     case .offer(let description):
+      if hearsay.contains(id), case .waitingForCall = stage { enterCall(at: now) }
       guard isInCall else { return }
       if let nick = description.nick { outbox.report(roster.rename(id, to: nick)) }
       subscriptions.offer(

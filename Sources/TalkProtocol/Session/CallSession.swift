@@ -20,6 +20,8 @@ public struct CallSession: Sendable {
     public var role: Role
     /// Whether the requests carry the name and app password of a user, who is no guest then.
     public var usesAccount = false
+    /// For an internal client of the signaling server; then neither name nor password is needed.
+    public var internalAccess: InternalAccess?
     /// Shown to others; guests only.
     public var displayName: String
     public var password: String?
@@ -72,7 +74,7 @@ public struct CallSession: Sendable {
     case lookingAtLobby(RequestID)
     /// Is there a call?
     case lookingForCall(RequestID, CallPhase.Wait, until: Instant?)
-    case waitingForCall(CallPhase.Wait, checkAt: Instant, until: Instant?)
+    case waitingForCall(CallPhase.Wait, checkAt: Instant?, until: Instant?)
     case enteringCall(RequestID)
     case retryingCall(at: Instant)
     /// The server has let us in; the signaling server has not said so yet.
@@ -105,6 +107,10 @@ public struct CallSession: Sendable {
   var permissions: Permissions = []
   var ownFlags: CallFlags = []
   var lobbyIsClosed = false
+  /// An internal client was not yet told who is in the room.
+  var awaitsFirstList = false
+  /// Those who are said to be in the call, by a list that may be old.
+  var hearsay: Set<ParticipantID> = []
 
   // What has happened.
   /// A request to join the call is out, or answered, since the last answer to entering the room.
@@ -151,7 +157,7 @@ public struct CallSession: Sendable {
   public init(configuration: Configuration, random: any RandomNumberGenerator & Sendable) {
     self.configuration = configuration
     self.random = random
-    link = SignalingLink(address: configuration.address, timing: configuration.timing)
+    link = SignalingLink(configuration)
     subscriptions = Subscriptions(timing: configuration.timing)
     publication = Publication(timing: configuration.timing)
     announcer = StateAnnouncer(delays: configuration.timing.announcements)
@@ -160,11 +166,15 @@ public struct CallSession: Sendable {
 
   /// The others in the call.
   public var participants: [Participant] {
-    roster.inCall.filter { $0.id.session != link.session?.id }.sorted { $0.id.session < $1.id.session }
+    roster.inCall.filter { $0.id.session != link.session?.id && !hearsay.contains($0.id) }.sorted {
+      $0.id.session < $1.id.session
+    }
   }
 
-  /// How many other people are in the call. While reconnecting, those that were there before.
-  public var participantCount: Int { roster.peopleInCall }
+  /// How many other people are in the call; services do not count. While reconnecting, those that were there before.
+  public var participantCount: Int {
+    roster.inCall.count { !$0.isInternal && !hearsay.contains($0.id) }
+  }
 
   /// Our own address in signaling, once there is one.
   public var ownID: ParticipantID? { link.session.map { ParticipantID(session: $0.id) } }
@@ -172,7 +182,7 @@ public struct CallSession: Sendable {
   /// When to call `handleTimeout`; changes with each event.
   public var deadline: ContinuousClock.Instant? {
     [
-      stageDeadline, link.deadline, isInCall ? subscriptions.deadline : nil, isInCall ? publication.deadline : nil,
+      stageDeadline, link.deadline, isListening ? subscriptions.deadline : nil, isInCall ? publication.deadline : nil,
       isInCall ? announcer.deadline : nil, isInCall && nameLookup == nil ? nextNameLookup : nil,
     ].compactMap(\.self).min()
   }
@@ -183,7 +193,7 @@ public struct CallSession: Sendable {
       .recovering(let until):
       until
     case .retryingRoom(let at), .retryingCall(let at), .waitingInLobby(let at): at
-    case .waitingForCall(_, let checkAt, let until): min(checkAt, until ?? checkAt)
+    case .waitingForCall(_, let checkAt, let until): [checkAt, until].compactMap(\.self).min()
     case .leaving(let departure): departure.deadline
     default: nil
     }
@@ -211,7 +221,12 @@ public struct CallSession: Sendable {
     case .requestFailed(let id, let failure): received(.failure(failure), for: id, at: now)
     case .socketOpened(let id): link.socketOpened(id, at: now)
     case .socketClosed(let id, let failure):
-      if id == link.socket { linkChanged(link.socketClosed(id, failure, at: now, &outbox), at: now) }
+      guard id == link.socket else { break }
+      if case .leaving(let departure) = stage, case .signaling = departure.step {
+        departureContinues(departure, at: now)
+      } else {
+        linkChanged(link.socketClosed(id, failure, at: now, &outbox), at: now)
+      }
     case .socketMessage(let id, let text):
       if id == link.socket { received(text, at: now) }
     case .peer(let id, let event): received(event, from: id, at: now)
@@ -224,8 +239,8 @@ public struct CallSession: Sendable {
     guard !isFinished else { return [] }
     linkChanged(link.handleTimeout(at: now, &outbox), at: now)
     stageTimedOut(at: now)
+    if isListening { subscriptions.handleTimeout(at: now, &outbox) }
     if isInCall {
-      subscriptions.handleTimeout(at: now, &outbox)
       if let own = link.session?.id {
         publicationChanged(publication.handleTimeout(own: own, nick: nick, at: now, &outbox), at: now)
       }

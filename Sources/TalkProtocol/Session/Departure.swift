@@ -1,9 +1,11 @@
-/// Leaving in order: the call, the signaling session, the conversation. Each step is given a limited time, for the answer
+/// Leaving in order: the call, the signaling session, the conversation; for an internal client the signaling session alone. Each step is given a limited time, for the answer
 /// changes nothing any more.
 struct Departure: Sendable {
   enum Step {
     case call(RequestID)
     case conversation(RequestID)
+    /// Until the socket is closed.
+    case signaling
   }
 
   let outcome: CallOutcome

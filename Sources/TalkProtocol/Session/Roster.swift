@@ -10,13 +10,8 @@ struct Roster: Sendable {
   /// Those in the call, in no order.
   var inCall: [Participant] { participants.values.filter(\.isInCall) }
 
-  /// How many people are in the call: services do not count.
-  var peopleInCall: Int { participants.values.count { $0.isInCall && !$0.isInternal } }
-
-  /// Whether there are people in the call, of whom we have heard since the last reconnect.
-  var hasPeopleInCall: Bool {
-    participants.values.contains { $0.isInCall && !$0.isInternal && !stale.contains($0.id) }
-  }
+  /// Whether we have not heard of somebody since the last reconnect.
+  func isStale(_ id: ParticipantID) -> Bool { stale.contains(id) }
 
   subscript(id: ParticipantID) -> Participant? { participants[id] }
 

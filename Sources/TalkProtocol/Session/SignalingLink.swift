@@ -42,11 +42,14 @@ struct SignalingLink: Sendable {
 
   private let address: ConversationAddress
   private let timing: CallTiming
+  /// For an internal client.
+  private let internalProof: (@Sendable () -> SecretProof)?
   private var state = State.closed
 
-  init(address: ConversationAddress, timing: CallTiming) {
-    self.address = address
-    self.timing = timing
+  init(_ configuration: CallSession.Configuration) {
+    address = configuration.address
+    timing = configuration.timing
+    internalProof = configuration.internalAccess?.proof
   }
 
   var session: Session? {
@@ -175,6 +178,7 @@ struct SignalingLink: Sendable {
     let version: String
     switch greeting {
     case .resume(let session, _, _): version = session.version
+    case .new where internalProof != nil: version = "1.0"
     case .new(let settings):
       let hasTicket = settings.helloAuthParams?["1.0"]?.ticket != nil || settings.ticket != nil
       let hasToken = settings.helloAuthParams?["2.0"]?.token != nil
@@ -187,9 +191,12 @@ struct SignalingLink: Sendable {
     _ id: SocketID, _ greeting: Greeting, _ version: String, _ server: ServerDescription, at now: Instant,
     _ outbox: inout Outbox
   ) -> Outcome? {
-    let hello: HelloRequest
+    var hello: HelloRequest
     switch greeting {
     case .resume(let session, _, _): hello = HelloRequest(version: version, resuming: session.resumeID ?? "")
+    case .new where internalProof != nil:
+      hello = HelloRequest(version: version, auth: internalAuthentication())
+      hello.features = ["internal-incall"]
     case .new(let settings):
       var parameters = settings.helloAuthParams?[version]
       if version == "1.0", parameters?.ticket == nil {
@@ -207,6 +214,17 @@ struct SignalingLink: Sendable {
     return nil
   }
 
+  private func internalAuthentication() -> HelloRequest.Authentication {
+    let proof = internalProof?()
+    var parameters = SignalingSettings.HelloParameters(token: proof?.checksum)
+    parameters.random = proof?.random
+    parameters.backend = address.baseURL + "/"
+    var authentication = HelloRequest.Authentication(url: address.signalingBackendURL, params: parameters)
+    authentication.type = "internal"
+    authentication.url = nil
+    return authentication
+  }
+
   private mutating func helloRefused(
     _ error: SignalingError, _ id: SocketID, _ greeting: Greeting, _ version: String, _ server: ServerDescription,
     at now: Instant, _ outbox: inout Outbox
@@ -216,6 +234,13 @@ struct SignalingLink: Sendable {
       return .lost(detail: "the session was not kept (\(error.code))")
     }
     switch error.code {
+    // A wrong secret stays wrong, and attempts are counted.
+    case "invalid_token" where internalProof != nil:
+      close(&outbox)
+      return .failed(.internalSecretRefused(isConfigured: true))
+    case "invalid_client_type" where internalProof != nil:
+      close(&outbox)
+      return .failed(.internalSecretRefused(isConfigured: false))
     case "invalid_hello_version" where version != "1.0":
       return sendHello(id, greeting, "1.0", server, at: now, &outbox)
     case "token_expired", "token_not_valid_yet", "invalid_token", "invalid_ticket", "no_such_user", "auth_failed",
