@@ -47,6 +47,9 @@ struct JoinCommand: ParsableCommand {
       throw ValidationError(
         "Standard input cannot carry both: give either --input -, for sound, or --chat, for messages.")
     }
+    if chat, call.service.internalSecretFile != nil {
+      throw ValidationError("An internal client has no chat: leave out --chat or --internal-secret-file.")
+    }
     if loop, input?.isFile != true { throw ValidationError("--loop repeats a file: name it with --input.") }
   }
 
