@@ -41,7 +41,7 @@ actor BlockPacer {
   /// Hands out the first block at once.
   func start() {
     pace = Pace(start: .now)
-    timer = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.tick() } }
+    timer = LoopTimer(on: loop, in: self) { $0.tick() }
     tick()
   }
 

@@ -46,7 +46,7 @@ public actor FileInput: AudioInput {
     precondition(source != nil, "a file must be opened before it is played")
     let end = RunEnd()
     self.end = end
-    let refill = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.fill() } }
+    let refill = LoopTimer(on: loop, in: self) { $0.fill() }
     let pacer = BlockPacer(ring, refill: refill, underruns: underruns, on: pacingLoop, receive: receive)
     fill()
     await pacer.start()

@@ -26,7 +26,7 @@ public actor GeneratedInput: AudioInput {
     pace = Pace(start: .now)
     delivered = 0
     let (ended, end) = AsyncStream.makeStream(of: Never.self)
-    let timer = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.tick(receive) } }
+    let timer = LoopTimer(on: loop, in: self) { $0.tick(receive) }
     self.timer = timer
     tick(receive)
     // The stream has no elements: it ends when the task is cancelled.

@@ -63,7 +63,7 @@ public actor PipeInput: AudioInput {
   public func run(_ receive: @escaping @Sendable (Span<Float>) -> Void) async throws(AudioFileError) {
     let end = RunEnd()
     self.end = end
-    let refill = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.fill() } }
+    let refill = LoopTimer(on: loop, in: self) { $0.fill() }
     let pacer = BlockPacer(ring, refill: refill, underruns: underruns, on: pacingLoop, receive: receive)
     fill()
     await pacer.start()

@@ -62,7 +62,7 @@ public actor PipeOutput: AudioOutput {
     self.provider = provider
     pace = Pace(start: .now)
     rendered = 0
-    timer = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.tick() } }
+    timer = LoopTimer(on: loop, in: self) { $0.tick() }
     tick()
     let outcome = await end.outcome(on: loop)
     timer?.invalidate()

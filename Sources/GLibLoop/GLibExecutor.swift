@@ -24,6 +24,7 @@ public final class GLibExecutor: SerialExecutor {
   private nonisolated(unsafe) let mainLoop: OpaquePointer
   private nonisolated(unsafe) let source: UnsafeMutablePointer<GSource>
   private nonisolated(unsafe) let thread: UnsafeMutablePointer<GThread>
+  let timers: TimerQueue
   private let pending: Locked<Pending>
 
   /// Starts the thread.
@@ -32,6 +33,7 @@ public final class GLibExecutor: SerialExecutor {
     context = g_main_context_new()
     mainLoop = g_main_loop_new(context, 0)
     pending = Locked(Pending())
+    timers = TimerQueue(in: context)
     source = CGLib_source_new(SourceFunctions.shared)
     let run = LoopBody(context: context, mainLoop: mainLoop)
     thread = g_thread_new(

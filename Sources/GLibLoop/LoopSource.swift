@@ -35,37 +35,41 @@ enum SourceFunctions {
 /// machine is one timer. All methods may be called from any thread and allocate nothing. GLib waits in whole
 /// milliseconds: expect up to a millisecond of delay.
 public final class LoopTimer: Sendable {
-  // GLib's source functions used here are thread-safe.
-  private nonisolated(unsafe) let source: UnsafeMutablePointer<GSource>
+  private let queue: TimerQueue
+  private let entry: TimerQueue.Entry
 
   /// - Parameters:
   ///   - loop: The loop whose thread runs `fire`.
   ///   - fire: Called on the loop's thread. Capture the owner weakly: the timer keeps the closure until `invalidate`.
   public init(on loop: GLibExecutor, _ fire: @escaping @Sendable () -> Void) {
-    source = CGLib_source_new(SourceFunctions.shared)
-    SourceFunctions.attach(source, SourceHandler(fire), to: loop.context)
+    queue = loop.timers
+    entry = queue.add(SourceHandler(fire))
   }
 
-  deinit {
-    g_source_destroy(source)
-    g_source_unref(source)
+  /// Fires inside an actor of the loop, as long as there is one: `LoopTimer(on: loop, in: self) { $0.tick() }`.
+  public convenience init<Target: Actor>(
+    on loop: GLibExecutor, in target: Target, _ fire: @escaping @Sendable (isolated Target) -> Void
+  ) {
+    let entry = ActorEntry<Target, Void, Void> { target, _ in fire(target) }
+    self.init(on: loop) { [weak target] in if let target { entry(target, ()) } }
   }
+
+  deinit { queue.remove(entry) }
 
   /// Fires at `instant`, in place of any earlier appointment.
   public func schedule(at instant: ContinuousClock.Instant) {
-    let wait = instant - ContinuousClock.now
-    let microseconds = wait.components.seconds * 1_000_000 + wait.components.attoseconds / 1_000_000_000_000
-    g_source_set_ready_time(source, g_get_monotonic_time() + max(0, Int(microseconds)))
+    let wait = (instant - ContinuousClock.now).components
+    queue.set(entry, after: Int(wait.seconds * 1_000_000 + wait.attoseconds / 1_000_000_000_000))
   }
 
   /// Fires as soon as the loop gets to it. Several calls before that count as one.
-  public func wake() { g_source_set_ready_time(source, 0) }
+  public func wake() { queue.set(entry, after: 0) }
 
   /// Takes the appointment back.
-  public func cancel() { g_source_set_ready_time(source, -1) }
+  public func cancel() { queue.set(entry, after: nil) }
 
   /// Ends the timer for good and lets go of its closure.
-  public func invalidate() { g_source_destroy(source) }
+  public func invalidate() { queue.remove(entry) }
 }
 
 /// Watches a file descriptor and calls back on a loop's thread while it is readable or writable.

@@ -78,15 +78,15 @@ public actor CallGateway {
       throw .end(error)
     }
     if options.call.role == .participant {
-      let timer = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.speechHasChanged() } }
+      let timer = LoopTimer(on: loop, in: self) { $0.speechHasChanged() }
       speechChanged = timer
       do { microphone = try Microphone(isMuted: options.call.startsMuted, speechChanged: timer) } catch {
         throw .library(error)
       }
     }
-    timer = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.timeIsUp() } }
-    housekeeping = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.keepHouse() } }
-    firstPacket = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.lookForFirstPackets() } }
+    timer = LoopTimer(on: loop, in: self) { $0.timeIsUp() }
+    housekeeping = LoopTimer(on: loop, in: self) { $0.keepHouse() }
+    firstPacket = LoopTimer(on: loop, in: self) { $0.lookForFirstPackets() }
     housekeeping?.schedule(at: .now + Self.housekeepingInterval)
     let transport = Task { await connection.run { [weak self] event in await self?.feed(event) } }
     feed(.start)

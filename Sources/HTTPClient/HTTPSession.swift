@@ -139,8 +139,8 @@ extension HTTPSession {
     guard hook == nil else { return }
     let hook = SessionHook(self)
     self.hook = hook
-    timer = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.drive(CURL_SOCKET_TIMEOUT, 0) } }
-    let wakeup = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.carryOutCancellations() } }
+    timer = LoopTimer(on: loop, in: self) { $0.drive(CURL_SOCKET_TIMEOUT, 0) }
+    let wakeup = LoopTimer(on: loop, in: self) { $0.carryOutCancellations() }
     cancellations.withLock { $0.wakeup = wakeup }
     CCurl_multi_set_callbacks(
       multi,

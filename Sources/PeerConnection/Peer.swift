@@ -118,8 +118,8 @@ public actor Peer {
   private func begin(_ role: ICERole) {
     guard phase == .new else { return }
     phase = .connecting
-    timer = LoopTimer(on: .network) { [weak self] in self?.assumeIsolated { $0.timePassed() } }
-    sendQueue.wakes(LoopTimer(on: .network) { [weak self] in if let self { Self.sendQueue(self, ()) } })
+    timer = LoopTimer(on: .network, in: self) { $0.timePassed() }
+    sendQueue.wakes(LoopTimer(on: .network, in: self) { $0.sendQueuedAudio() })
     channelsToOpen += [configuration.dataChannelLabel].compactMap { $0 }
     ice.assumeIsolated { $0.start(role: role, delegate: self) }
   }
@@ -265,8 +265,6 @@ public actor Peer {
   ) -> Bool {
     sendQueue.append(payload, samples: UInt32(truncatingIfNeeded: samples), level: level, marker: marker)
   }
-
-  private static let sendQueue = ActorEntry<Peer, Void, Void> { peer, _ in peer.sendQueuedAudio() }
 
   private func sendQueuedAudio() {
     let now = ContinuousClock.now

@@ -124,7 +124,7 @@ public actor EmbeddedRoom {
       self?.assumeIsolated { $0.handle(.media(event)) }
     }
     pass(faults)
-    timer = LoopTimer(on: .network) { [weak self] in self?.assumeIsolated { $0.timeIsUp() } }
+    timer = LoopTimer(on: .network, in: self) { $0.timeIsUp() }
     if let external = options.externalSignaling { backend = SignalingBackend(external, base: base) }
     server.nextcloud.signaling.base = base
     server.nextcloud.signaling.server = options.externalSignaling?.url ?? base + "/standalone-signaling"

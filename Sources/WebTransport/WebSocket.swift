@@ -82,7 +82,7 @@ public actor WebSocket {
       g_object_unref(UnsafeMutableRawPointer(owned))
     }
 
-    let wakeup = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.carryOutOrders() } }
+    let wakeup = LoopTimer(on: loop, in: self) { $0.carryOutOrders() }
     outbox.withLock { $0.wakeup = wakeup }
 
     let sizeTimer = LoopTimer(on: loop) { [weak self] in
@@ -94,7 +94,7 @@ public actor WebSocket {
     let interval = options.pingInterval.components.seconds
     guard interval > 0 else { return }
     soup_websocket_connection_set_keepalive_interval(connection, UInt32(clamping: interval))
-    let timer = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.pingWasDue(every: .seconds(interval)) } }
+    let timer = LoopTimer(on: loop, in: self) { $0.pingWasDue(every: .seconds(interval)) }
     timer.schedule(at: .now + .seconds(interval))
     pingTimer = timer
   }

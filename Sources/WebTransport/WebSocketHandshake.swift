@@ -84,8 +84,8 @@ private actor WebSocketHandshake {
     cancellable = g_cancellable_new()
     defer { release() }
 
-    let deadline = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.give(up: true) } }
-    let cancellation = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.give(up: false) } }
+    let deadline = LoopTimer(on: loop, in: self) { $0.give(up: true) }
+    let cancellation = LoopTimer(on: loop, in: self) { $0.give(up: false) }
     deadline.schedule(at: .now + settings.connectTimeout)
     defer {
       deadline.invalidate()

@@ -42,7 +42,7 @@ actor InputLines {
   }
 
   private func untilReadable() async {
-    let stop = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.wake() } }
+    let stop = LoopTimer(on: loop, in: self) { $0.wake() }
     await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
         waiting = continuation
