@@ -31,34 +31,64 @@ public struct LevelMeter: Sendable {
   public init() {}
 
   /// Takes more sound into account. Samples that are not finite count as full scale.
-  public mutating func process(_ samples: Span<Float>) {
-    var highest = peak
-    var sum: Float = 0
+  /// - Returns: The level of these samples.
+  @discardableResult
+  public mutating func process(_ samples: Span<Float>) -> Level {
+    let block = Self.measure(samples)
+    peak = max(peak, block.peak)
+    energy += block.energy
+    count += samples.count
+    return Level(block.peak, block.energy, samples.count)
+  }
+
+  private static func measure(_ samples: Span<Float>) -> (peak: Float, energy: Double) {
+    let peak = highestMagnitude(of: samples)
+    guard peak <= 64 else { return measureGarbage(samples) }
+    // Eight sums side by side: the compiler may not reorder one of `Float`, so it would add one sample after the other.
+    let even = samples.count & ~7
+    var sums = SIMD8<Float>.zero
+    samples.withUnsafeBytes { bytes in
+      for start in stride(from: 0, to: even * MemoryLayout<Float>.stride, by: MemoryLayout<SIMD8<Float>>.stride) {
+        let eight = bytes.loadUnaligned(fromByteOffset: start, as: SIMD8<Float>.self)
+        sums += eight * eight
+      }
+    }
+    var energy = sums.sum()
+    for index in even..<samples.count { energy += samples[index] * samples[index] }
+    return (peak, Double(energy))
+  }
+
+  /// Not a number or infinity counts as 1, and what is much too loud as 64.
+  private static func measureGarbage(_ samples: Span<Float>) -> (peak: Float, energy: Double) {
+    var peak: Float = 0
+    var energy: Float = 0
     for index in samples.indices {
       let height = samples[index].isFinite ? min(abs(samples[index]), 64) : 1
-      highest = max(highest, height)
-      sum += height * height
+      peak = max(peak, height)
+      energy += height * height
     }
-    peak = highest
-    energy += Double(sum)
-    count += samples.count
+    return (peak, Double(energy))
   }
 
   /// The level of the sound since the last call; silence if there was none. Starts anew.
   public mutating func take() -> Level {
-    guard count > 0, peak > 0 else {
-      self = LevelMeter()
-      return .silence
-    }
-    let level = Level(peak: 20 * log10(peak), rms: Float(10 * log10(energy / Double(count))))
-    self = LevelMeter()
-    return level
+    defer { self = LevelMeter() }
+    return Level(peak, energy, count)
   }
 
   /// The level of one piece of sound.
   public static func level(of samples: Span<Float>) -> Level {
     var meter = LevelMeter()
-    meter.process(samples)
-    return meter.take()
+    return meter.process(samples)
+  }
+}
+
+extension LevelMeter.Level {
+  fileprivate init(_ peak: Float, _ energy: Double, _ count: Int) {
+    guard count > 0, peak > 0 else {
+      self = .silence
+      return
+    }
+    self.init(peak: 20 * log10(peak), rms: Float(10 * log10(energy / Double(count))))
   }
 }

@@ -56,8 +56,7 @@ package final class Feed: SampleProvider {
         outlet.playout.insert(from: &inbox.ring)
       }
       outlet.playout.pull(into: &samples, at: now)
-      outlet.meter.process(samples.span)
-      if LevelMeter.level(of: samples.span).rms > Self.audible { outlet.audibleSamples += samples.count }
+      if outlet.meter.process(samples.span).rms > Self.audible { outlet.audibleSamples += samples.count }
     }
   }
 

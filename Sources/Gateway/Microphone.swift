@@ -36,8 +36,7 @@ final class Microphone: Sendable {
   func push(_ block: Span<Float>) {
     let silence = silence
     let changed = sending.withLock { sending -> Bool in
-      sending.meter.process(block)
-      let level = LevelMeter.level(of: block)
+      let level = sending.meter.process(block)
       let changed = sending.speech.process(rms: sending.isMuted ? -.infinity : level.rms)
       guard let peer = sending.peer else { return changed }
       // Taken out while the encoder works on it: both are parts of one value.

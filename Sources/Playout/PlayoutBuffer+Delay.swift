@@ -15,7 +15,7 @@ extension PlayoutBuffer where Decoder: ~Copyable {
     case .whileLosing: if losses.calls(forPatienceAt: time) { delay += packetDuration }
     }
     delay = min(delay, estimator.fastest + limits.maximumDelay) + pace.pullSize
-    statistics.targetDelay = PCM.duration(of: delay - estimator.fastest)
+    statistics.targetDelaySamples = delay - estimator.fastest
     return delay
   }
 

@@ -88,8 +88,8 @@ extension PlayoutBuffer where Decoder: ~Copyable {
     }
     if gap.isSilent { queue.fadeIn(last: queue.count - ahead, over: 120) }
     leaveOutOverdue(after: ahead)
-    statistics.jitterBufferDelay += PCM.duration(of: max(0, time + ahead - next.arrival)) * next.duration
-    statistics.jitterBufferTargetDelay += statistics.targetDelay * next.duration
+    statistics.summedDelay += max(0, time + ahead - next.arrival) * next.duration
+    statistics.summedTargetDelay += statistics.targetDelaySamples * next.duration
     statistics.jitterBufferEmittedCount += next.duration
     packetDuration = next.duration
     self.decoded = (next.position + next.duration, next.sequence)

@@ -1,3 +1,5 @@
+internal import Audio
+
 /// What happened to a stream so far. Names and meanings are those of W3C webrtc-stats, §RTCInboundRtpStreamStats, where
 /// it has them; counters never fall.
 public struct PlayoutStatistics: Sendable, Equatable {
@@ -26,14 +28,19 @@ public struct PlayoutStatistics: Sendable, Equatable {
   public var removedSamplesForAcceleration = 0
 
   /// The sum, over the samples played, of the time from their packet's arrival until they were played.
-  public var jitterBufferDelay = Duration.zero
+  public var jitterBufferDelay: Duration { PCM.duration(of: summedDelay) }
   /// The sum, over the samples played, of the delay that was aimed at.
-  public var jitterBufferTargetDelay = Duration.zero
+  public var jitterBufferTargetDelay: Duration { PCM.duration(of: summedTargetDelay) }
   /// The samples which those two sums are over.
   public var jitterBufferEmittedCount = 0
 
   /// The delay aimed at now, after the fastest packets.
-  public var targetDelay = Duration.zero
+  public var targetDelay: Duration { PCM.duration(of: targetDelaySamples) }
+
+  // Counted in samples, for `Duration` computes with 128 bits.
+  var summedDelay = 0
+  var summedTargetDelay = 0
+  var targetDelaySamples = 0
 
   public init() {}
 }

@@ -1,4 +1,5 @@
 import Audio
+import Glibc
 import Testing
 
 @Suite struct LevelTests {
@@ -22,6 +23,18 @@ import Testing
     meter.process([Float](repeating: 0, count: 960).span)
     #expect(meter.take().negativeDecibelsOverload == 127)
     #expect(LevelMeter.level(of: [1e-9].span).negativeDecibelsOverload == 127)
+  }
+
+  @Test func `a block's level is that of a meter that heard nothing else, whatever its length`() {
+    var generator = SystemRandomNumberGenerator()
+    var meter = LevelMeter()
+    for count in [1, 7, 8, 9, 480, 961] {
+      let samples = (0..<count).map { _ in Float.random(in: -1...1, using: &generator) }
+      let level = meter.process(samples.span)
+      let energy = samples.reduce(0) { $0 + Double($1 * $1) } / Double(count)
+      #expect(level.peak == 20 * log10(samples.map(abs).max()!))
+      #expect(abs(Double(level.rms) - 10 * log10(energy)) < 1e-3)
+    }
   }
 
   @Test func `a reading starts anew`() {
