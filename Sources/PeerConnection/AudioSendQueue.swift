@@ -19,7 +19,8 @@ final class AudioSendQueue: Sendable {
   static let slotSize = 1275
 
   private struct Ring {
-    var bytes = [UInt8](repeating: 0, count: slots * slotSize)
+    // Written before it is read; slots that are never needed take no memory.
+    var bytes = [UInt8](unsafeUninitializedCapacity: slots * slotSize) { $1 = slots * slotSize }
     var entries = [Entry](repeating: Entry(), count: slots)
     var first = 0
     var count = 0
@@ -44,6 +45,7 @@ final class AudioSendQueue: Sendable {
         ring.count -= 1
         ring.dropped += 1
       }
+      if ring.count == 0 { ring.first = 0 }
       let slot = (ring.first + ring.count) % Self.slots
       let start = slot * Self.slotSize
       for index in 0..<payload.count { ring.bytes[start + index] = payload[index] }

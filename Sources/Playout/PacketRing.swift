@@ -38,7 +38,7 @@ public struct PacketRing: Sendable {
     let nothing = ReceivedPacket(sequenceNumber: 0, timestamp: 0, arrival: ContinuousClock.Instant.distantPast)
     headers = Array(repeating: nothing, count: capacity)
     sizes = Array(repeating: 0, count: capacity)
-    payloads = Array(repeating: 0, count: capacity * ReceivedPacket.maximumPayload)
+    payloads = Array(untouchedBytes: capacity * ReceivedPacket.maximumPayload)
   }
 
   /// Puts a packet in; when all slots are taken the oldest packet goes.
@@ -52,6 +52,8 @@ public struct PacketRing: Sendable {
       count -= 1
       droppedCount &+= 1
     }
+    // Who keeps up never touches the memory of the slots behind.
+    if count == 0 { first = 0 }
     let slot = (first + count) % headers.count
     headers[slot] = packet
     sizes[slot] = payload.count
@@ -74,6 +76,13 @@ public struct PacketRing: Sendable {
   /// Forgets what waits.
   public mutating func removeAll() {
     count = 0
+  }
+}
+
+extension [UInt8] {
+  /// Bytes of no particular value: memory that is written before it is read. Until then the system need not provide it.
+  init(untouchedBytes count: Int) {
+    self.init(unsafeUninitializedCapacity: count) { $1 = count }
   }
 }
 

@@ -33,7 +33,7 @@ struct PacketStore {
     precondition(capacity > 0, "a store needs room for a packet")
     entries.reserveCapacity(capacity)
     freeSlots = Array((0..<capacity).reversed())
-    payloads = Array(repeating: 0, count: capacity * ReceivedPacket.maximumPayload)
+    payloads = Array(untouchedBytes: capacity * ReceivedPacket.maximumPayload)
   }
 
   var first: Entry? { entries.first }

@@ -2,7 +2,8 @@
 struct SampleQueue {
   /// So much of what was played stays within reach: 60 ms.
   static let history = 2_880
-  private static let capacity = 32_768
+  /// Enough for what is within reach and for what a restored packet, a seam and a packet of 120 ms each add to it.
+  private static let capacity = 16_384
 
   var storage = [Float](repeating: 0, count: capacity)
   /// Where the sound to be played begins and ends.
