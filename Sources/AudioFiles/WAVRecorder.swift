@@ -13,7 +13,11 @@ public actor WAVRecorder: AudioOutput {
   public nonisolated let loop: GLibExecutor
   public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
+  /// 100 ms.
+  public static let defaultTurn = 5
+
   private let path: String
+  private let turn: Int
   private var descriptor: Int32 = -1
   private var file: WAVFile?
   private var provider: (any SampleProvider)?
@@ -25,9 +29,12 @@ public actor WAVRecorder: AudioOutput {
 
   /// - Parameters:
   ///   - path: The file. Its folder must exist; a file that is there is overwritten. A device may be named too.
+  ///   - turn: How many blocks are asked for at a time. A thread that sleeps for longer costs less; a recording has time.
   ///   - loop: Where the file is written.
-  public init(path: String, on loop: GLibExecutor = .files) {
+  public init(path: String, turn: Int = defaultTurn, on loop: GLibExecutor = .files) {
+    precondition(turn > 0, "a recorder asks for a block at least")
     self.path = path
+    self.turn = turn
     self.loop = loop
   }
 
@@ -82,7 +89,7 @@ public actor WAVRecorder: AudioOutput {
     let end = RunEnd()
     (self.file, self.end, self.provider) = (file, end, provider)
     pace = Pace(start: .now)
-    timer = LoopTimer(on: loop) { [weak self] in self?.assumeIsolated { $0.tick() } }
+    timer = LoopTimer(on: loop, in: self) { $0.tick() }
     tick()
     let outcome = await end.outcome(on: loop)
     timer?.invalidate()
@@ -105,7 +112,7 @@ public actor WAVRecorder: AudioOutput {
     } catch {
       return end.reach(.failure(error))
     }
-    if target < due { timer.wake() } else { timer.schedule(at: pace.start(ofBlock: due / PCM.blockSize + 1)) }
+    if target < due { timer.wake() } else { timer.schedule(at: pace.start(ofBlock: due / PCM.blockSize + turn)) }
   }
 
   private func record(

@@ -1,3 +1,4 @@
+import AudioFiles
 import Playout
 
 /// What the command line asks for.
@@ -9,11 +10,13 @@ struct Order {
   let prefix: String
   let duration: Duration
   let playout: PlayoutConfiguration
+  /// How many blocks are asked for at a time: one, as loudspeakers do, or as a recording does.
+  let turn: Int
 
   init?(arguments: some Sequence<String>) {
     var words = Array(arguments)
-    let isPatient = words.last == "--patient"
-    if isPatient { words.removeLast() }
+    var manner: String?
+    if let last = words.last, last.hasPrefix("--") { manner = words.removeLast() }
     guard words.count == 5, let port = UInt16(words[0]), let count = Int(words[1]), count > 0,
       ["mix", "each"].contains(words[2]), let seconds = Double(words[4]), seconds > 0
     else { return nil }
@@ -22,6 +25,11 @@ struct Order {
     isMixed = words[2] == "mix"
     prefix = words[3]
     duration = .seconds(seconds)
-    playout = isPatient ? .patient : .lowDelay
+    switch manner {
+    case nil: (playout, turn) = (.lowDelay, 1)
+    case "--patient": (playout, turn) = (.patient, 1)
+    case "--record": (playout, turn) = (.recording, WAVRecorder.defaultTurn)
+    default: return nil
+    }
   }
 }

@@ -1,3 +1,4 @@
+import Audio
 import DTLSSRTP
 import Foundation
 import Gateway
@@ -23,8 +24,7 @@ struct Reception {
     }
     let recordings =
       order.isMixed
-      ? [Recording(path: "\(order.prefix)_mix.wav", of: streams.map(\.feed), duration: order.duration)]
-      : streams.map { Recording(path: "\(order.prefix)_\($0.index).wav", of: [$0.feed], duration: order.duration) }
+      ? [recording("mix", of: streams)] : streams.map { recording("\($0.index)", of: [$0]) }
     for recording in recordings { try await recording.open() }
     let writers = recordings.map { recording in Task { try await recording.run() } }
 
@@ -42,11 +42,16 @@ struct Reception {
     for (index, recording) in recordings.enumerated() {
       let report = Recording.Report(
         t0: mediaStart, marks: recording.marks, first: first, asked: asked, tStart: start,
-        stats: order.isMixed ? [] : figures[index])
+        stats: order.isMixed ? [] : figures[index], pull: order.turn * PCM.blockSize)
       try JSONEncoder().encode(report).write(to: URL(filePath: recording.path + ".json"))
     }
     // The connections stay open to the last, as those of a killed browser: a publisher is still asked for what it sent.
     withExtendedLifetime(streams) { exit(0) }
+  }
+
+  private func recording(_ name: String, of streams: [Stream]) -> Recording {
+    Recording(
+      path: "\(order.prefix)_\(name).wav", turn: order.turn, of: streams.map(\.feed), duration: order.duration)
   }
 
   /// The streams' figures over time; a mix is left alone, as its cost is measured.

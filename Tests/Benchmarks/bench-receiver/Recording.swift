@@ -19,9 +19,11 @@ final class Recording: SampleProvider {
     let asked: [Double]
     let tStart: Double
     let stats: [Figures]
+    /// Samples that leave at a time.
+    let pull: Int
 
     enum CodingKeys: String, CodingKey {
-      case kind, t0, marks, first, asked, stats
+      case kind, t0, marks, first, asked, stats, pull
       case tStart = "t_start"
     }
   }
@@ -39,10 +41,10 @@ final class Recording: SampleProvider {
   private let mix = OutputMix()
   private let progress: Locked<Progress>
 
-  init(path: String, of feeds: [Feed], duration: Duration) {
+  init(path: String, turn: Int, of feeds: [Feed], duration: Duration) {
     self.path = path
     self.feeds = feeds
-    recorder = WAVRecorder(path: path)
+    recorder = WAVRecorder(path: path, turn: turn)
     var progress = Progress(firstSounds: feeds.map { _ in nil }, silentStreams: feeds.count)
     progress.marks.reserveCapacity(Int(duration / PCM.blockDuration) + 100)
     self.progress = Locked(progress)
