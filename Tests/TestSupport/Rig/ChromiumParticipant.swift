@@ -50,14 +50,18 @@ public final class ChromiumParticipant: Sendable {
   ///   - base: the Nextcloud's base URL, without a slash at the end.
   ///   - token: the conversation's.
   ///   - name: its display name.
-  ///   - microphone: the WAV file (48 kHz mono) that it speaks, again and again; nil to only listen (call flags 1).
+  ///   - microphone: the WAV file (48 kHz mono) that it speaks, again and again; nil to only listen (call flags 1), unless
+  ///     there are devices.
+  ///   - devices: speak from and play on these instead, and tell nothing of what is heard.
+  ///   - speaks: with devices, whether to use the microphone.
   ///   - video: publish a (fake) camera too.
   ///   - mutes: stop sending sound, and go on with it, so long after having entered the call.
   ///   - relayOnly: use TURN or nothing. A `turns:` server's certificate is not verified.
   ///   - leavesAfter: leave the call properly, this long after having entered it.
   public init(
     base: String = SignalingServer.defaultBackend, token: String, name: String, microphone: String? = nil,
-    video: Bool = false, mutes: (from: Duration, to: Duration)? = nil, relayOnly: Bool = false,
+    devices: PulseServer? = nil, speaks: Bool = true, video: Bool = false, mutes: (from: Duration, to: Duration)? = nil,
+    relayOnly: Bool = false,
     leavesAfter: Duration? = nil, in run: RunDirectory
   ) async throws {
     try Rig.requireNamespace()
@@ -73,7 +77,8 @@ public final class ChromiumParticipant: Sendable {
     page.queryItems = [
       URLQueryItem(name: "base", value: base), URLQueryItem(name: "token", value: token),
       URLQueryItem(name: "name", value: name), URLQueryItem(name: "relay", value: relayOnly ? "1" : "0"),
-      URLQueryItem(name: "listen", value: microphone == nil ? "1" : "0"),
+      URLQueryItem(name: "listen", value: microphone == nil && !(devices != nil && speaks) ? "1" : "0"),
+      URLQueryItem(name: "play", value: devices == nil ? "0" : "1"),
     ]
     if video { page.queryItems?.append(URLQueryItem(name: "video", value: "1")) }
     if let mutes {
@@ -85,15 +90,17 @@ public final class ChromiumParticipant: Sendable {
       "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
       "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--disable-renderer-backgrounding",
       "--user-data-dir=\(run.file("chromium \(name)"))", "--autoplay-policy=no-user-gesture-required",
-      "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+      "--use-fake-ui-for-media-stream",
       "--disable-features=WebRtcHideLocalIpsWithMdns", "--enable-logging=stderr",
       // For the microphone and Web Audio without TLS, for Nextcloud on another port, and for coturn's own certificate.
       "--unsafely-treat-insecure-origin-as-secure=http://\(Rig.serverAddress):\(port)", "--disable-web-security",
       "--ignore-certificate-errors",
     ]
+    if devices == nil { arguments.append("--use-fake-device-for-media-stream") }
     if let microphone { arguments.append("--use-file-for-fake-audio-capture=\(microphone)") }
     process = try Rig.client(
-      "chromium", arguments + [page.string!], output: .file(logPath), errorOutput: .file(logPath))
+      "chromium", arguments + [page.string!], environment: devices?.environment ?? [:], output: .file(logPath),
+      errorOutput: .file(logPath))
   }
 
   /// Everything that happened so far, sound excepted, in order.
