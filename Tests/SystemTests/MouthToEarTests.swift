@@ -12,7 +12,7 @@ import Testing
   }
 
   @Test func `is told for two talkbridges and two browsers, one after the other`() async throws {
-    let seconds = ProcessInfo.processInfo.environment["MOUTH_TO_EAR_SECONDS"].flatMap { Int($0) } ?? 12
+    let seconds = ProcessInfo.processInfo.environment["MOUTH_TO_EAR_SECONDS"].flatMap { Int($0) } ?? 10
     try await RealInstallation.with { installation in
       let pulse = try await PulseServer.start(in: installation.run)
       defer { pulse.server.stop() }

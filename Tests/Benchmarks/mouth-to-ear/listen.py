@@ -67,7 +67,7 @@ def main(speech, seconds):
     said, heard = mouth.samples(), ear.samples()
     lead = min(mouth.starts) - min(ear.starts)
     delays, likenesses = [], []
-    for second in range(5, int(seconds) - 2):
+    for second in range(3, int(seconds) - 2):
         part = said[second * RATE:(second + 1) * RATE]
         if np.sqrt(np.mean(part ** 2)) < 100:
             continue

@@ -1,6 +1,6 @@
 """run.py quick|full DATA OUT RECEIVER FLOOR - all runs, one after the other, then OUT/report.md, OUT/results.json and a plot for
 each network. See README.md."""
-import json, os, subprocess, sys, time, urllib.request
+import json, os, re, subprocess, sys, time, urllib.request
 from contextlib import contextmanager
 from os.path import dirname
 from statistics import median
@@ -28,7 +28,7 @@ def receiver(name, count, kind, prefix, seconds):
 
 
 def prefix(*words):
-    return f"{OUT}/{'-'.join(''.join(c if c.isalnum() else '-' for c in str(word)) for word in words)}"
+    return f"{OUT}/{re.sub('[^a-z0-9]+', '-', ' '.join(map(str, words)).replace('%', 'percent'))}"
 
 
 @contextmanager
