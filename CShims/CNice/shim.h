@@ -1,6 +1,9 @@
 #pragma once
 #include "../CGLib/shim.h"
 #include <nice/agent.h>
+#include <stun/stunagent.h>
+#include <stun/usages/bind.h>
+#include <stun/usages/turn.h>
 
 /// From <nice/interfaces.h>, which includes "address.h" by a name that only nice.pc's include path resolves.
 GList *nice_interfaces_get_local_ips(gboolean include_loopback);
@@ -45,4 +48,11 @@ static inline void CNice_on_state(
     NiceAgent *agent, void (*handler)(NiceAgent *, guint stream, guint component, guint state, gpointer),
     gpointer data) {
   g_signal_connect(agent, "component-state-changed", G_CALLBACK(handler), data);
+}
+
+/// Prepares for talking to a STUN or TURN server that may want credentials (STUN_ALL_KNOWN_ATTRIBUTES is a static array,
+/// and flags are an enumeration).
+static inline void CNice_init_client(StunAgent *agent) {
+  stun_agent_init(
+      agent, STUN_ALL_KNOWN_ATTRIBUTES, STUN_COMPATIBILITY_RFC5389, STUN_AGENT_USAGE_LONG_TERM_CREDENTIALS);
 }

@@ -42,9 +42,41 @@ private final class WaitingCall: Sendable {
   init(_ continuation: CheckedContinuation<GObjectReference, Never>) { self.continuation = continuation }
 }
 
-/// GLib's account of a failed call; frees the error.
-func takeMessage(_ error: UnsafeMutablePointer<GError>?) -> String {
-  guard let error else { return "unknown error" }
-  defer { g_error_free(error) }
-  return String(cString: error.pointee.message)
+/// What GIO said about an operation that failed.
+struct GIOError: Error {
+  enum Cause {
+    case nameNotFound, refused, timedOut, cancelled
+    /// No trusted connection.
+    case trust
+    case other
+  }
+
+  let message: String
+  let cause: Cause
+
+  init(message: String, cause: Cause) {
+    self.message = message
+    self.cause = cause
+  }
+
+  /// Frees GLib's account of a failed call.
+  init(taking error: UnsafeMutablePointer<GError>?) {
+    defer { if let error { g_error_free(error) } }
+    message = error.map { String(cString: $0.pointee.message) } ?? "unknown error"
+    cause = error.map { Cause($0.pointee) } ?? .other
+  }
+}
+
+extension GIOError.Cause {
+  fileprivate init(_ error: GError) {
+    switch (error.domain, UInt32(bitPattern: error.code)) {
+    case (g_resolver_error_quark(), _), (g_io_error_quark(), UInt32(G_IO_ERROR_HOST_NOT_FOUND.rawValue)):
+      self = .nameNotFound
+    case (g_tls_error_quark(), _): self = .trust
+    case (g_io_error_quark(), UInt32(G_IO_ERROR_CONNECTION_REFUSED.rawValue)): self = .refused
+    case (g_io_error_quark(), UInt32(G_IO_ERROR_TIMED_OUT.rawValue)): self = .timedOut
+    case (g_io_error_quark(), UInt32(G_IO_ERROR_CANCELLED.rawValue)): self = .cancelled
+    default: self = .other
+    }
+  }
 }

@@ -60,6 +60,12 @@ public struct ICESelectedPair: Equatable, Sendable {
   /// How we reach the TURN server when the local candidate is relayed (W3C `relayProtocol`: udp, tcp or tls); nil
   /// otherwise, and when one server is used by two protocols at the same address.
   public let relayProtocol: String?
+
+  public init(local: ICECandidate, remote: ICECandidate, relayProtocol: String?) {
+    self.local = local
+    self.remote = remote
+    self.relayProtocol = relayProtocol
+  }
 }
 
 extension ICESelectedPair: CustomStringConvertible {
@@ -86,6 +92,15 @@ public struct ICEFailure: Error, Equatable, Sendable, CustomStringConvertible {
   public let remoteCandidates: [ICECandidate]
   /// What went wrong with STUN and TURN servers, a sentence each.
   public let serverProblems: [String]
+
+  public init(
+    reason: Reason, localCandidates: [ICECandidate], remoteCandidates: [ICECandidate], serverProblems: [String] = []
+  ) {
+    self.reason = reason
+    self.localCandidates = localCandidates
+    self.remoteCandidates = remoteCandidates
+    self.serverProblems = serverProblems
+  }
 
   public var description: String {
     let what =

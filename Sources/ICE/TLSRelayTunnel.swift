@@ -1,6 +1,5 @@
 internal import CNice
 internal import GLibLoop
-internal import Glibc
 
 /// Carries TURN over TLS for libnice, which speaks TURN over plain TCP only.
 ///
@@ -43,7 +42,7 @@ actor TLSRelayTunnel {
       g_socket_listener_add_address(
         listener.cast(), local.cast(), G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, nil, &effective, &error) != 0,
       let effective
-    else { throw GIOError(message: takeMessage(error)) }
+    else { throw GIOError(taking: error) }
     let bound = GObjectReference(owning: effective)
     port = g_inet_socket_address_get_port(bound.cast())
   }
@@ -86,7 +85,9 @@ actor TLSRelayTunnel {
   private func relay(_ local: GObjectReference) async {
     defer { connections -= 1 }
     do throws(GIOError) {
-      let remote = try await connectToServer()
+      let remote = try await ServerConnection.open(
+        to: server, certificateAuthorityFile: certificateAuthorityFile, within: Self.connectionTimeout,
+        until: cancellable)
       let ended = await finished {
         g_io_stream_splice_async(
           local.cast(), remote.cast(),
@@ -102,62 +103,4 @@ actor TLSRelayTunnel {
       g_io_stream_close(local.cast(), nil, nil)
     }
   }
-
-  private func connectToServer() async throws(GIOError) -> GObjectReference {
-    let client = GObjectReference(owning: g_socket_client_new())
-    g_socket_client_set_enable_proxy(client.cast(), 0)
-    g_socket_client_set_timeout(client.cast(), Self.connectionTimeout)
-    let identity = GObjectReference(owning: UnsafeMutableRawPointer(g_network_address_new(server.host, server.port)))
-
-    let connected = await finished {
-      g_socket_client_connect_async(client.cast(), OpaquePointer(identity.pointer), cancellable.cast(), $0, $1)
-    }
-    var error: UnsafeMutablePointer<GError>?
-    guard let base = g_socket_client_connect_finish(client.cast(), OpaquePointer(connected.pointer), &error) else {
-      throw GIOError(message: takeMessage(error))
-    }
-    let connection = GObjectReference(owning: base)
-    let socket = g_socket_connection_get_socket(base)
-    g_socket_set_option(socket, Int32(IPPROTO_TCP), TCP_NODELAY, 1, nil)
-
-    guard let stream = g_tls_client_connection_new(connection.cast(), OpaquePointer(identity.pointer), &error) else {
-      throw GIOError(message: takeMessage(error))
-    }
-    let tls = GObjectReference(owning: stream)
-    if let certificateAuthorityFile {
-      guard let authorities = g_tls_file_database_new(certificateAuthorityFile, &error) else {
-        throw GIOError(message: "the certificate file \(certificateAuthorityFile): \(takeMessage(error))")
-      }
-      let database = GObjectReference(owning: UnsafeMutableRawPointer(authorities))
-      g_tls_connection_set_database(tls.cast(), database.cast())
-    }
-    let handshaken = await finished {
-      g_tls_connection_handshake_async(tls.cast(), G_PRIORITY_DEFAULT, cancellable.cast(), $0, $1)
-    }
-    guard g_tls_connection_handshake_finish(tls.cast(), OpaquePointer(handshaken.pointer), &error) != 0 else {
-      let flaws = certificateFlaws(g_tls_connection_get_peer_certificate_errors(tls.cast()))
-      let message = takeMessage(error)
-      throw GIOError(message: flaws.isEmpty ? message : "its certificate \(flaws.joined(separator: ", and "))")
-    }
-    // The limit was for connecting; an idle relay is none the worse.
-    g_socket_set_timeout(socket, 0)
-    return tls
-  }
-
-  private func certificateFlaws(_ flags: GTlsCertificateFlags) -> [String] {
-    let meanings: [(GTlsCertificateFlags, String)] = [
-      (G_TLS_CERTIFICATE_UNKNOWN_CA, "is not signed by an authority we trust"),
-      (G_TLS_CERTIFICATE_BAD_IDENTITY, "is not for \(server.host)"),
-      (G_TLS_CERTIFICATE_NOT_ACTIVATED, "is not valid yet"),
-      (G_TLS_CERTIFICATE_EXPIRED, "has expired"),
-      (G_TLS_CERTIFICATE_REVOKED, "was revoked"),
-      (G_TLS_CERTIFICATE_INSECURE, "uses an algorithm that is not secure"),
-    ]
-    return meanings.filter { flags.rawValue & $0.0.rawValue != 0 }.map(\.1)
-  }
-}
-
-/// What GIO said about an operation that failed.
-struct GIOError: Error {
-  let message: String
 }

@@ -28,18 +28,8 @@ private final class TLSLineServer {
 
 /// Connects to a local port, sends a line and returns what comes back until its line ends or the other side closes.
 private func ask(_ port: UInt16, _ line: String) async throws -> String {
-  let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+  guard let descriptor = try? LoopbackSocket.make(SOCK_STREAM, port: port, connect) else { return "" }
   defer { close(descriptor) }
-  var address = sockaddr_in()
-  address.sin_family = sa_family_t(AF_INET)
-  address.sin_port = port.bigEndian
-  address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-  let status = withUnsafePointer(to: &address) {
-    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-      connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-    }
-  }
-  guard status == 0 else { return "" }
   let text = Array((line + "\n").utf8)
   send(descriptor, text, text.count, Int32(MSG_NOSIGNAL))
   var answer: [UInt8] = []
