@@ -91,13 +91,19 @@ let package = Package(
         "RTP", "SDP", "ICE", "DTLSSRTP", "Signatures", "TalkProtocol", "GLibLoop", "HTTPClient", "WebTransport",
         "Transport", "PeerConnection", logging,
       ]),
+    module(
+      "Inspection",
+      [
+        "TalkProtocol", "GLibLoop", "ICE", "AudioFiles", "HTTPClient", "WebTransport", "Transport", "PeerConnection",
+        "TalkClient", "Gateway", logging,
+      ]),
 
     // Roof.
     .executableTarget(
       name: "talkbridge",
       dependencies: [
         "Audio", "Playout", "TalkProtocol", "GLibLoop", "AudioFiles", "PulseAudioIO", "TalkClient", "Transport",
-        "Gateway", "TalkRoom", "QRCode", argumentParser, logging,
+        "Gateway", "TalkRoom", "Inspection", "QRCode", argumentParser, logging,
       ],
       swiftSettings: settings),
 
@@ -142,6 +148,7 @@ let package = Package(
       "TalkClientTests",
       ["TalkClient", "TalkProtocol", "WebTransport", "Transport", "GLibLoop", logging, "TestSupport"]),
     tests("GatewayTests", ["Gateway", "TalkRoom", "Transport", "Audio", "AudioFiles", "TestSupport"]),
+    tests("InspectionTests", ["Inspection", "TalkProtocol", "ICE", "Transport", "TestSupport"]),
     tests(
       "TalkRoomTests",
       [

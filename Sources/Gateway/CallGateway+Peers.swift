@@ -109,7 +109,9 @@ extension CallGateway {
     case .dataChannelOpened: feed(.peer(id, .dataChannelOpened))
     case .message(let text, _): feed(.peer(id, .dataMessage(text)))
     case .closed: feed(.peer(id, .closed))
-    case .failed(let error): feed(.peer(id, .failed(Self.failure(error, wasConnected: live.isConnected))))
+    case .failed(let error):
+      if case .noPath(let failure) = error { pathFailure = failure }
+      feed(.peer(id, .failed(Self.failure(error, wasConnected: live.isConnected))))
     case .gatheringDone, .pathChanged, .goodbye, .dataChannelsEnded: break
     }
   }
@@ -133,6 +135,7 @@ extension CallGateway {
     configuration.relayOnly = options.relayOnly
     configuration.localAddresses = options.iceAddresses
     configuration.portRange = options.icePorts
+    if let patience = options.icePatience { configuration.patience = patience }
     configuration.certificateAuthorityFile = options.caFile
     return configuration
   }

@@ -2,11 +2,12 @@ internal import Audio
 internal import DTLSSRTP
 internal import Foundation
 public import GLibLoop
+package import ICE
 internal import OpusCodec
 internal import PeerConnection
 internal import Playout
 public import TalkClient
-internal import TalkProtocol
+package import TalkProtocol
 
 /// One participation in a call: drives a `CallSession`, moves sound between its peer connections and the audio ends.
 ///
@@ -32,6 +33,8 @@ public actor CallGateway {
   var peers: [PeerID: LivePeer] = [:]
   var sounds: [ParticipantID: ParticipantSound] = [:]
   var firstPacket: LoopTimer?
+  /// What was tried where no network path was found.
+  package internal(set) var pathFailure: ICEFailure?
   private var speechChanged: LoopTimer?
   /// Those who are or were in the call, in order of appearance; of those who left, how it went with them.
   private var known: [ParticipantID] = []
@@ -142,6 +145,20 @@ public actor CallGateway {
       phase: session.phase, participants: session.participants.map { status(of: $0) }, outputs: outputStatus,
       inputLevel: microphone?.takeLevel(), isMuted: microphone?.isMuted ?? true,
       hasRaisedHand: session.hasRaisedHand)
+  }
+
+  /// The conversation as it was when we joined it; nil before.
+  package var conversation: Conversation? { session.conversation }
+
+  /// Our own address in signaling, once there is one.
+  package var ownID: ParticipantID? { session.ownID }
+
+  /// The peer connections as they are now.
+  package var connections: [ConnectionStatus] {
+    peers.values.map { live in
+      ConnectionStatus(
+        participant: live.participant, statistics: live.peer.assumeIsolated { $0.statistics() })
+    }
   }
 
   private var outputStatus: [OutputStatus] {

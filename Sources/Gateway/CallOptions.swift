@@ -28,6 +28,8 @@ public struct CallOptions: Sendable {
   /// Gather on these local addresses only; empty: on all but loopback.
   public var iceAddresses: [String] = []
   public var icePorts: ClosedRange<UInt16>?
+  /// How long each peer connection may look for a network path; nil for the usual time.
+  public var icePatience: Duration?
   /// A PEM file of certificate authorities to trust beside the system's.
   public var caFile: String?
 

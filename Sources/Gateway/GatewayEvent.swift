@@ -1,4 +1,5 @@
 public import Audio
+package import PeerConnection
 public import Playout
 public import TalkProtocol
 
@@ -35,6 +36,13 @@ public struct ParticipantStatus: Sendable {
   public var level: LevelMeter.Level
   /// Of the first output; nil where there is none.
   public var playout: PlayoutStatistics?
+}
+
+/// A peer connection as it is now.
+package struct ConnectionStatus: Sendable {
+  /// Whose sound it carries; nil for our own.
+  package var participant: ParticipantID?
+  package var statistics: PeerStatistics
 }
 
 /// An output as it is now.

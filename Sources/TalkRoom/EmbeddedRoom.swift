@@ -162,7 +162,10 @@ public actor EmbeddedRoom {
     pass(faults)
   }
 
-  private func pass(_ faults: RoomFaults) { forwarding?.assumeIsolated { $0.setFaults(faults) } }
+  private func pass(_ faults: RoomFaults) {
+    tokens.shiftClock(by: faults.nextcloudClockShift)
+    forwarding?.assumeIsolated { $0.setFaults(faults) }
+  }
 
   /// Changes a conversation's rules while it runs; those who are in it learn what Talk would tell them.
   public func change(_ token: String, _ change: @Sendable (inout HostedConversation) -> Void) async {
@@ -280,6 +283,10 @@ public actor EmbeddedRoom {
     if let status = faults.refusedRequests.first(where: { request.path.hasSuffix($0.key) })?.value {
       return webResponse(server.nextcloud.failure(status))
     }
+    if request.path == "/standalone-signaling/api/v1/welcome", !server.nextcloud.signaling.isInternal {
+      return .reply(
+        200, text: #"{"nextcloud-spreed-signaling":"Welcome","version":"\#(SignalingHub.version)"}"#)
+    }
     if request.path == "/standalone-signaling/spreed" {
       if let status = faults.refusedHandshake { return .reply(status, text: "{}") }
       return .webSocket(options: .init(maximumMessageSize: SignalingHub.largestMessage)) { [weak self] socket in
@@ -341,9 +348,19 @@ public actor EmbeddedRoom {
     return true
   }
 
+  /// RFC 9110 §5.6.7.
+  private static let dateHeader = Date.VerbatimFormatStyle(
+    format:
+      "\(weekday: .abbreviated), \(day: .twoDigits) \(month: .abbreviated) \(year: .defaultDigits) \(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased)):\(minute: .twoDigits):\(second: .twoDigits) GMT",
+    locale: Locale(identifier: "en_US_POSIX"), timeZone: .gmt, calendar: Calendar(identifier: .gregorian))
+
   private func webResponse(_ reply: Nextcloud.Reply) -> WebResponse {
     var headers: HTTPHeaders = [:]
     for (name, value) in reply.headers { headers[name] = value }
+    if faults.nextcloudClockShift != .zero {
+      let date = Date.now + TimeInterval(faults.nextcloudClockShift.components.seconds)
+      headers["Date"] = date.formatted(Self.dateHeader)
+    }
     if let cookie = reply.sessionCookie {
       headers["Set-Cookie"] = "\(Nextcloud.sessionCookieName)=\(cookie); path=/; HttpOnly; SameSite=Lax"
     }

@@ -10,6 +10,7 @@ final class HelloTokens: Sendable {
 
   private struct State {
     var base = ""
+    var shift: Duration = .zero
     // Expired ones are kept for a while, so that "expired" can be told from "unknown".
     var expiries: [String: ContinuousClock.Instant] = [:]
     var users: [String: String] = [:]
@@ -30,12 +31,16 @@ final class HelloTokens: Sendable {
   /// Sets what internal clients must know; nil: none are let in.
   func admitInternalClients(knowing secret: String?) { state.withLock { $0.internalSecret = secret } }
 
+  /// Sets how far the clock of the Nextcloud side is ahead.
+  func shiftClock(by shift: Duration) { state.withLock { $0.shift = shift } }
+
   /// - Parameter userID: Empty for guests.
   func issue(for userID: String) -> String {
-    let time = Int(Date.now.timeIntervalSince1970)
+    let shift = state.withLock { $0.shift }
+    let time = Int(Date.now.timeIntervalSince1970) + Int(shift.components.seconds)
     let subject = userID.isEmpty ? "" : #","sub":"\#(userID)""#
     let token = signer.token(claims: #"{"iss":"talkroom","iat":\#(time),"exp":\#(time + 60)\#(subject)}"#.utf8)
-    let expiry = now() + Self.lifetime
+    let expiry = now() + Self.lifetime + shift
     state.withLock { state in
       if state.expiries.count >= Self.most, let oldest = state.expiries.min(by: { $0.value < $1.value }) {
         state.expiries[oldest.key] = nil
@@ -66,6 +71,10 @@ final class HelloTokens: Sendable {
     }
     guard now() <= expiry else {
       return .failure(.init(code: "token_expired", message: "The token is expired."))
+    }
+    // No leeway, as the real server of that version.
+    guard expiry - now() <= Self.lifetime else {
+      return .failure(.init(code: "token_not_valid_yet", message: "The token is not valid yet."))
     }
     return .success(.init(userID: state.withLock { $0.users[token] } ?? ""))
   }

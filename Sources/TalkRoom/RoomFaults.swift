@@ -21,5 +21,9 @@ public struct RoomFaults: Sendable, Equatable {
   /// WebSocket handshakes are answered with this status.
   public var refusedHandshake: Int?
 
+  /// How far Nextcloud's clock is ahead of the signaling server's, or behind it: in the dates that it tells, and in the
+  /// tokens for the signaling server.
+  public var nextcloudClockShift: Duration = .zero
+
   public init() {}
 }

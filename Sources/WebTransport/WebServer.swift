@@ -214,7 +214,13 @@ public actor WebServer {
     case .reply(let status, let headers, let body):
       soup_server_message_set_status(message, guint(clamping: status), nil)
       for field in headers.fields {
-        soup_message_headers_append(soup_server_message_get_response_headers(message), field.name, field.value)
+        let reply = soup_server_message_get_response_headers(message)
+        // The library has set the date already; cookies come several times.
+        if field.name == "Date" {
+          soup_message_headers_replace(reply, field.name, field.value)
+        } else {
+          soup_message_headers_append(reply, field.name, field.value)
+        }
       }
       soup_message_body_append(
         soup_server_message_get_response_body(message), SOUP_MEMORY_COPY, body, gsize(body.count))

@@ -74,12 +74,12 @@ struct CallArguments: ParsableArguments {
     }
   }
 
-  private static func logLevel(_ name: String) throws -> Logger.Level {
+  static func logLevel(_ name: String) throws -> Logger.Level {
     guard let level = Logger.Level(rawValue: name) else { throw ValidationError("There is no log level “\(name)”.") }
     return level
   }
 
-  private static func address(_ text: String) throws -> String {
+  static func address(_ text: String) throws -> String {
     var address = in6_addr()
     guard inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1 else {
       throw ValidationError("“\(text)” is not an IP address.")

@@ -35,6 +35,7 @@ enum ExitCause: Int32, CaseIterable {
   case messageRefused = 41
   case maybeSent = 42
   case sessionFileUnusable = 43
+  case defective = 50
   case usage = 64
   case interrupted = 130
 
@@ -73,6 +74,7 @@ enum ExitCause: Int32, CaseIterable {
     case .messageRefused: "the message is empty, too long, or answers or changes one that it cannot; nothing was sent"
     case .maybeSent: "may have been sent: the answer was lost, and the chat could not be read afterwards"
     case .sessionFileUnusable: "the session file is in use, open to others, or cannot be read or written"
+    case .defective: "inspect found something that does not work and has no code of its own"
     case .usage: "the command line is not understood"
     case .interrupted: "interrupted a second time; left at once"
     }

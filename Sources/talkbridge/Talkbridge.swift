@@ -21,7 +21,7 @@ struct Talkbridge: ParsableCommand {
     version: Version.current,
     subcommands: [
       JoinCommand.self, RecordCommand.self, WatchCommand.self, ChatCommand.self, LoginCommand.self, LogoutCommand.self,
-      RoomsCommand.self, DevicesCommand.self, DemoCommand.self,
+      RoomsCommand.self, InspectCommand.self, DevicesCommand.self, DemoCommand.self,
     ])
 }
 

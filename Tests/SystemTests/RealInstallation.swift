@@ -24,12 +24,14 @@ final class RealInstallation {
   /// - Parameters:
   ///   - relay: With a TURN server, offered to clients over these transports only.
   ///   - conversations: Further ones.
+  ///   - change: What is wrong with it.
   static func with(
-    relay: [CoturnServer.Transport] = [], conversations: [HostedConversation] = [], _ name: String = #function,
+    relay: [CoturnServer.Transport] = [], conversations: [HostedConversation] = [],
+    _ name: String = #function, _ change: (inout EmbeddedRoom.Options) -> Void = { _ in },
     _ body: (RealInstallation) async throws -> Void
   ) async throws {
     let installation = try await RealInstallation(
-      relay: relay, conversations: conversations, in: try RunDirectory(name))
+      relay: relay, conversations: conversations, change, in: try RunDirectory(name))
     do { try await body(installation) } catch {
       await installation.stop()
       throw error
@@ -38,7 +40,8 @@ final class RealInstallation {
   }
 
   private init(
-    relay: [CoturnServer.Transport], conversations: [HostedConversation], in run: RunDirectory
+    relay: [CoturnServer.Transport], conversations: [HostedConversation],
+    _ change: (inout EmbeddedRoom.Options) -> Void, in run: RunDirectory
   ) async throws {
     self.run = run
     janus = try await JanusServer.start(in: run)
@@ -50,6 +53,7 @@ final class RealInstallation {
     options.recordingSecret = Self.recordingSecret
     options.externalSignaling = .init(url: SignalingServer.url, secret: SignalingServer.backendSecret)
     if coturn != nil { options.turnServers = [.init(urls: relay.map(\.url), secret: CoturnServer.secret)] }
+    change(&options)
     room = EmbeddedRoom(
       options, conversations: [HostedConversation(token: Self.token, name: "System test")] + conversations)
     base = try await room.start()

@@ -344,6 +344,19 @@ import Testing
     #expect(!Rehearsal.peerMessages(stage.effects).contains { $0.content == .unmute(.audio) })
   }
 
+  @Test func `a participant that is not to start a call waits for one, and then takes part`() throws {
+    var stage = try Rehearsal { $0.startsCall = false }
+    stage.proceed(to: .inRoom, room: ["hasCall": false])
+    #expect(stage.session.phase == .waitingForCall(.nobodyInCall))
+    #expect(!Rehearsal.requested(stage.effects).contains(.joinCall))
+    stage.update(["P": [.inCall, .audio]])
+    #expect(stage.lastRequest?.purpose == .joinCall)
+    stage.reply(.joinCall)
+    stage.update(["P": [.inCall, .audio], Rehearsal.own: [.inCall, .audio]])
+    #expect(stage.session.phase == .inCall)
+    #expect(stage.effects.contains { if case .createPublisher = $0 { true } else { false } })
+  }
+
   @Test func `a listener never starts a call, and enters when somebody is in it`() throws {
     var stage = try Rehearsal(.listener)
     stage.proceed(to: .inRoom, room: ["hasCall": false])

@@ -49,6 +49,22 @@ public struct SignalingSettings: Codable, Hashable, Sendable {
     return url + "/spreed"
   }
 
+  /// Which version of hello to try first with a server.
+  public func helloVersion(for server: ServerDescription) -> String {
+    let hasTicket = helloAuthParams?["1.0"]?.ticket != nil || ticket != nil
+    let hasToken = helloAuthParams?["2.0"]?.token != nil
+    return hasToken && (server.has("hello-v2") || !hasTicket) ? "2.0" : "1.0"
+  }
+
+  /// A hello of this version; nil when there are no credentials for it.
+  /// - Parameter backend: `ConversationAddress.signalingBackendURL`.
+  public func hello(version: String, to backend: String) -> HelloRequest? {
+    var parameters = helloAuthParams?[version]
+    if version == "1.0", parameters?.ticket == nil { parameters = .init(userid: userId, ticket: ticket) }
+    guard let parameters, parameters.ticket != nil || parameters.token != nil else { return nil }
+    return HelloRequest(version: version, auth: .init(url: backend, params: parameters))
+  }
+
   /// STUN and TURN servers together.
   public var iceServers: [ICEServer] { (stunservers ?? []) + (turnservers ?? []) }
 }

@@ -188,10 +188,10 @@ extension CallSession {
     // Nextcloud tells an internal client nothing of calls, and may have none for it to start.
     if isInternal { return isRunning ? enterCall(at: now) : wait(.nobodyInCall, until: until, checkAt: nil) }
     switch configuration.role {
-    case .participant:
+    case .participant where configuration.startsCall:
       // After a reconnect a call that others were in may have ended, and entering it would start a new one.
       if until != nil, !isRunning { waitAndLook(until: until, at: now) } else { enterCall(at: now) }
-    case .listener:
+    case .participant, .listener:
       if isRunning {
         lookForCall(while: .nobodyInCall, until: until)
       } else {

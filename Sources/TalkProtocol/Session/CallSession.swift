@@ -25,6 +25,8 @@ public struct CallSession: Sendable {
     /// Shown to others; guests only.
     public var displayName: String
     public var password: String?
+    /// Whether a participant starts the call if there is none; otherwise it waits for one as a listener does.
+    public var startsCall = true
     /// Whether starting a call notifies the others.
     public var ringsOthers = false
     public var consentsToRecording = false
@@ -102,7 +104,8 @@ public struct CallSession: Sendable {
   var announcer: StateAnnouncer
 
   // What the server told.
-  var conversation: Conversation?
+  /// The conversation as it was when we joined it.
+  public internal(set) var conversation: Conversation?
   var settings: SignalingSettings?
   var permissions: Permissions = []
   var ownFlags: CallFlags = []

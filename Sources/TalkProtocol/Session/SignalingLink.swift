@@ -179,10 +179,7 @@ struct SignalingLink: Sendable {
     switch greeting {
     case .resume(let session, _, _): version = session.version
     case .new where internalProof != nil: version = "1.0"
-    case .new(let settings):
-      let hasTicket = settings.helloAuthParams?["1.0"]?.ticket != nil || settings.ticket != nil
-      let hasToken = settings.helloAuthParams?["2.0"]?.token != nil
-      version = hasToken && (server.has("hello-v2") || !hasTicket) ? "2.0" : "1.0"
+    case .new(let settings): version = settings.helloVersion(for: server)
     }
     return sendHello(id, greeting, version, server, at: now, &outbox)
   }
@@ -198,15 +195,11 @@ struct SignalingLink: Sendable {
       hello = HelloRequest(version: version, auth: internalAuthentication())
       hello.features = ["internal-incall"]
     case .new(let settings):
-      var parameters = settings.helloAuthParams?[version]
-      if version == "1.0", parameters?.ticket == nil {
-        parameters = .init(userid: settings.userId, ticket: settings.ticket)
-      }
-      guard let parameters, parameters.ticket != nil || parameters.token != nil else {
+      guard let greeting = settings.hello(version: version, to: address.signalingBackendURL) else {
         return .failed(
           .signalingRefused(code: "no_credentials", message: "Nextcloud gave us no credentials for it"))
       }
-      hello = HelloRequest(version: version, auth: .init(url: address.signalingBackendURL, params: parameters))
+      hello = greeting
     }
     let tag = MessageTag(.hello, outbox.nextNumber())
     state = .awaitingHello(id, greeting, id: tag.text, version: version, server, until: now + timing.handshake)
