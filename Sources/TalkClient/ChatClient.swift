@@ -31,6 +31,14 @@ public actor ChatClient {
   private var name: String?
   private var capabilities: TalkCapabilities?
   private var requests = 0
+  /// Our session in Nextcloud.
+  private var talkSession: String?
+
+  // For the hints of the signaling server, while following on our own.
+  private let connection: TalkConnection
+  private var transport: Task<Void, Never>?
+  private var bell: ChatBell
+  private var bellTimer: LoopTimer?
   /// Where `follow` hears of what happens.
   private var mailbox: AsyncStream<ChatFollowing.Event>.Continuation?
   private var hasBell = false
@@ -52,7 +60,9 @@ public actor ChatClient {
     self.logger = logger
     ownsMembership = true
     name = session.name
-    http = HTTPSession(settings: settings, on: loop)
+    connection = TalkConnection(account: account, settings: settings, logger: logger, on: loop)
+    http = connection.http
+    bell = ChatBell(address)
   }
 
   /// The chat beside a call, once `connection` has entered the conversation. It needs no `enter` and no `leave`.
@@ -67,7 +77,9 @@ public actor ChatClient {
     logger = connection.logger
     ownsMembership = false
     self.name = name
+    self.connection = connection
     http = connection.http
+    bell = ChatBell(address)
   }
 
   /// Who we are now, for the next time.
@@ -110,8 +122,12 @@ public actor ChatClient {
 
   /// Leaves the conversation, as far as the server can be reached.
   public func leave() async {
+    if transport != nil { perform(bell.close()) }
     _ = await perform(.leave)
-    await http.close()
+    bellTimer?.invalidate()
+    transport?.cancel()
+    await transport?.value
+    if transport == nil { await http.close() }
   }
 
   // MARK: Reading
@@ -131,10 +147,13 @@ public actor ChatClient {
   /// Delivers every message once, in order, until the task is cancelled; outlives outages.
   /// - Parameters:
   ///   - since: Begin after the message of this id; nil: with what comes from now on.
+  ///   - usesSignaling: Whether to hear from the signaling server, where there is one, that there is something new. Then
+  ///     the session in Nextcloud ends soon after us.
   ///   - deliver: Is waited for before more is fetched.
   public func follow(
-    since: Int?, _ deliver: @Sendable (News) async -> Void
+    since: Int?, usesSignaling: Bool = true, _ deliver: @Sendable (News) async -> Void
   ) async throws(ChatFailure) {
+    if ownsMembership, usesSignaling { listen() }
     var following = ChatFollowing(
       since: since, host: address.host, hasPassword: password != nil, renewsMembership: ownsMembership)
     let (events, mailbox) = AsyncStream.makeStream(of: ChatFollowing.Event.self)
@@ -170,6 +189,39 @@ public actor ChatClient {
         }
       }
     }
+  }
+
+  // MARK: Hints
+
+  /// Begins to listen to the signaling server.
+  private func listen() {
+    guard transport == nil else { return }
+    transport = Task { await connection.run { [weak self] event in await self?.heard(event) } }
+    bellTimer = LoopTimer(on: loop) { [weak self] in
+      self?.assumeIsolated { $0.perform($0.bell.handleTimeout(.now)) }
+    }
+    if let talkSession { perform(bell.entered(as: talkSession, at: .now)) }
+  }
+
+  private func heard(_ event: CallSession.Event) { perform(bell.handle(event, at: .now)) }
+
+  private func perform(_ effects: [ChatBell.Effect]) {
+    for effect in effects {
+      switch effect {
+      case .transport(let effect): connection.perform(effect)
+      case .hasBell(let hasBell):
+        logger.debug("the signaling server tells of news", metadata: ["from now on": "\(hasBell)"])
+        setBell(hasBell)
+      case .rang: ring()
+      }
+    }
+    if let deadline = bell.deadline { bellTimer?.schedule(at: deadline) } else { bellTimer?.cancel() }
+  }
+
+  /// We are in the conversation, perhaps under another session.
+  private func joined(_ reply: HTTPReply) {
+    talkSession = (try? OCSEnvelope<Conversation>(body: reply.body))?.data?.sessionId
+    if transport != nil, let talkSession { perform(bell.entered(as: talkSession, at: .now)) }
   }
 
   /// Says that somebody will `ring` when there may be something new, or will not any more.
@@ -260,9 +312,9 @@ public actor ChatClient {
     }
   }
 
-  private func perform(_ request: ChatRequest) async -> Result<HTTPReply, TransportFailure> {
+  private func perform(_ chatRequest: ChatRequest) async -> Result<HTTPReply, TransportFailure> {
     requests += 1
-    let request = request.httpRequest(at: address, number: requests, password: password)
+    let request = chatRequest.httpRequest(at: address, number: requests, password: password)
     let started = ContinuousClock.now
     let outcome: Result<HTTPReply, TransportFailure>
     do throws(TransportError) {
@@ -276,6 +328,7 @@ public actor ChatClient {
         "purpose": "\(request.purpose)", "method": "\(request.method.rawValue)", "outcome": "\(outcome.summary)",
         "took": "\(ContinuousClock.now - started)",
       ])
+    if case .success(let reply) = outcome, reply.status == 200, chatRequest == .join { joined(reply) }
     return outcome
   }
 }

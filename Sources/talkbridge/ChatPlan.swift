@@ -58,7 +58,8 @@ struct ChatPlan: Sendable {
       let following = Locked<Task<Void, any Error>?>(nil)
       // Before the first message a task of its own does not exist yet: a signal then finds nothing to end.
       let task = Task {
-        try await client.follow(since: since) { news in
+        // A guest that is to last is not to leave with the signaling session.
+        try await client.follow(since: since, usesSignaling: sessionPath == nil) { news in
           do throws(Failure) {
             try await Self.show(news, address, json: json, command: command)
           } catch {

@@ -235,8 +235,12 @@ import Testing
 
   // MARK: Following
 
-  @Test func `over a connection that is cut a hundred times each message is shown once and in order`() async throws {
+  @Test(arguments: [true, false])
+  func `over a connection that is cut a hundred times each message is shown once and in order`(
+    hasSignaling: Bool
+  ) async throws {
     let (room, url) = try await Self.room()
+    await room.setInternalSignaling(!hasSignaling)
     var random = SeededRandom(seed: 3)
     let budgets = (0..<100).map { _ in Int.random(in: 1...100_000, using: &random) }
     let port = try #require(URL(string: url)?.port)
@@ -250,6 +254,7 @@ import Testing
       let texts = (written..<min(10_000, written + Int.random(in: 1...200, using: &random))).map { "message \($0)" }
       await room.write(texts, as: "Anna", in: Self.token)
       written += texts.count
+      if Int.random(in: 0..<10, using: &random) == 0 { await room.dropSockets() }
       try await Task.sleep(for: .milliseconds(Int.random(in: 0...100, using: &random)))
     }
     func shown() throws -> [Int] {
@@ -277,6 +282,34 @@ import Testing
     #expect(relay.cuts >= 101)
     #expect(try await follower.terminate() == .code(0), "\(follower.transcript)")
     relay.stop()
+    await room.stop()
+  }
+
+  @Test func `with a signaling server the chat is read when it says so`() async throws {
+    let traffic = Eavesdropper()
+    var options = EmbeddedRoom.Options()
+    options.observer = traffic.listen
+    let room = EmbeddedRoom(options, conversations: [HostedConversation(token: Self.token, name: "Chat")])
+    let url = try await room.start() + "/call/" + Self.token
+    func reads() -> Int {
+      traffic.all.count {
+        $0.direction == .received && $0.title.hasPrefix("GET") && $0.title.hasSuffix("/chat/\(Self.token)")
+      }
+    }
+    let follower = try ChildProcess("talkbridge", ["chat", "follow", url, "--json", "--log-level", "debug"])
+    try await eventually("listening") { follower.errorOutput.contains("tells of news") }
+    // The long poll from before comes back with this one; from then on nothing is held back.
+    await room.write(["first"], as: "Anna", in: Self.token)
+    try await eventually("the first") { follower.output.contains("\"first\"") }
+    for number in 1...5 {
+      let before = reads()
+      await room.write(["message \(number)"], as: "Anna", in: Self.token)
+      try await eventually("message \(number)") { follower.output.contains("\"message \(number)\"") }
+      try await eventually("its end") { reads() >= before + 2 }
+    }
+    #expect(try await follower.terminate() == .code(0), "\(follower.transcript)")
+    #expect(await room.names(Self.token).isEmpty)
+    #expect(traffic.all.contains { $0.direction == .received && $0.title == "message" && $0.text.contains("\"bye\"") })
     await room.stop()
   }
 
