@@ -88,6 +88,8 @@ public actor EmbeddedRoom {
   /// As of the last look: when it has moved on, the waiters are woken.
   private var nextMessage = 1
 
+  /// Since a fault of that kind.
+  private var isOutOfReach = false
   /// The faults in force.
   public private(set) var faults = RoomFaults()
 
@@ -278,6 +280,7 @@ public actor EmbeddedRoom {
 
   private func respond(to request: WebRequest) async -> WebResponse {
     if faults.replyDelay > .zero { try? await Task.sleep(for: faults.replyDelay) }
+    if isOutOfReach { return .drop }
     if faults.droppedRequests.contains(where: { request.path.hasSuffix($0) }) { return .drop }
     if Self.takes(request, from: &faults.lostRequests) { return .drop }
     if let status = faults.refusedRequests.first(where: { request.path.hasSuffix($0.key) })?.value {
@@ -314,7 +317,8 @@ public actor EmbeddedRoom {
       await carryOut(effects)
     }
     if Self.takes(request, from: &faults.lostReplies) { return .drop }
-    return webResponse(reply)
+    if let last = faults.lastRequest, Self.matches(request, last) { isOutOfReach = true }
+    return isOutOfReach ? .drop : webResponse(reply)
   }
 
   /// Whether it comes from a recording server that knows the secret; nil where it does not claim to.
@@ -338,11 +342,7 @@ public actor EmbeddedRoom {
 
   /// Whether a fault that happens so many times happens now.
   private static func takes(_ request: WebRequest, from faults: inout [String: Int]) -> Bool {
-    let name = "\(request.method) \(request.path)"
-    let key = faults.keys.first { key in
-      let words = key.split(separator: " ")
-      return words.count == 2 && name.hasPrefix(words[0] + " ") && name.hasSuffix(words[1])
-    }
+    let key = faults.keys.first { matches(request, $0) }
     guard let key, let left = faults[key], left > 0 else { return false }
     faults[key] = left - 1
     return true
@@ -353,6 +353,12 @@ public actor EmbeddedRoom {
     format:
       "\(weekday: .abbreviated), \(day: .twoDigits) \(month: .abbreviated) \(year: .defaultDigits) \(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased)):\(minute: .twoDigits):\(second: .twoDigits) GMT",
     locale: Locale(identifier: "en_US_POSIX"), timeZone: .gmt, calendar: Calendar(identifier: .gregorian))
+
+  /// Whether a request has this method and end of path.
+  private static func matches(_ request: WebRequest, _ description: String) -> Bool {
+    let words = description.split(separator: " ")
+    return words.count == 2 && request.method == words[0] && request.path.hasSuffix(words[1])
+  }
 
   private func webResponse(_ reply: Nextcloud.Reply) -> WebResponse {
     var headers: HTTPHeaders = [:]

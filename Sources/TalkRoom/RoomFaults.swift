@@ -14,6 +14,9 @@ public struct RoomFaults: Sendable, Equatable {
   public var lostRequests: [String: Int] = [:]
   /// The answers to such requests are lost so many times; what was asked for is done.
   public var lostReplies: [String: Int] = [:]
+  /// With the first request of this method and end of path the installation goes out of reach: it is done, and neither it
+  /// nor any later one is answered.
+  public var lastRequest: String?
   /// Socket messages of these types (`hello`, `room`, or a peer message's type such as `requestoffer`) are not answered.
   public var ignoredMessages: Set<String> = []
   /// Socket messages of these types are answered by an error of this code.

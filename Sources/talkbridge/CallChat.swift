@@ -92,6 +92,7 @@ actor CallChat {
       switch ChatInput(line) {
       case .nothing: break
       case .message(let text): await send(text)
+      case .command(.quit): return await carryOut(.quit)
       case .command(let command): await carryOut(command)
       }
     }

@@ -117,7 +117,8 @@ struct ChatFollowCommand: ParsableCommand {
     discussion: """
       --exec runs a program for each message, one after the other: the message as JSON on its standard input, its parts in \
       the environment (TALKBRIDGE_ID, _KIND, _TIME, _CONVERSATION, _ACTOR, _ACTOR_TYPE, _ACTOR_ID, _TEXT, _PARENT_ID). No \
-      shell sees any of it. A program that fails is complained of, and the next message comes all the same.
+      shell sees any of it; TALKBRIDGE_PASSWORD is not passed on. A program that fails, or takes longer than \
+      --exec-limit and is ended, is complained of, and the next message comes all the same.
       """)
 
   @OptionGroup var chat: ChatArguments
@@ -129,16 +130,29 @@ struct ChatFollowCommand: ParsableCommand {
   @Flag(help: "Print a JSON object for each message, a line each.")
   var json = false
 
-  @Option(help: ArgumentHelp("Run this program for each message.", valueName: "command"))
+  @Option(
+    help: ArgumentHelp("Run this program for each message: a path or a name, without arguments.", valueName: "command"))
   var exec: String?
+
+  @Option(
+    help: ArgumentHelp("How long the program may take: 60 (seconds), 30s, 5m. Default: 60s.", valueName: "time"))
+  var execLimit: TimeLength?
 
   func validate() throws {
     if let since, since < 0 { throw ValidationError("--since takes an id.") }
-    if exec == "" { throw ValidationError("--exec takes a program.") }
+    if let exec, exec.isEmpty || !MessageCommand.exists(exec) {
+      throw ValidationError("There is no program “\(exec)” that could be run. Arguments belong into a script of yours.")
+    }
+    if execLimit != nil, exec == nil { throw ValidationError("--exec-limit belongs to --exec.") }
   }
 
   func run() throws {
-    let (plan, since, json, command) = (ChatPlan(chat), self.since, self.json, exec.map(MessageCommand.init))
+    let (plan, since, json, command) = (
+      ChatPlan(chat), self.since, self.json,
+      exec.map { [execLimit] in
+        MessageCommand(program: $0, limit: execLimit?.duration ?? .seconds(60))
+      }
+    )
     runAndExit { await plan.follow(since: since, json: json, command: command) }
   }
 }

@@ -102,7 +102,11 @@ struct ChatPlan: Sendable {
     case .report(let report):
       switch report {
       case .following(let id):
-        if json { try write(EventLine("following", ["after": .number(Double(id))]).text + "\n") }
+        if json {
+          try write(EventLine("following", ["after": .number(Double(id))]).text + "\n")
+        } else if Console.standardError.abilities.isInteractive {
+          complain("following the chat; Ctrl-C ends")
+        }
       case .interrupted(let failure):
         if json { try write(EventLine("interrupted", ["message": .string("\(failure)")]).text + "\n") }
         complain("waiting, nothing will be missed: \(failure)")

@@ -15,7 +15,7 @@ struct EventLine {
     ]) { own, _ in own }
   }
 
-  var text: String { JSONCoding.text(JSONValue.object(members)) }
+  var text: String { JSONLine.text(.object(members)) }
 
   /// Nil for what is of no use outside.
   init?(_ event: GatewayEvent) {

@@ -37,7 +37,7 @@ struct EventSentence {
     case .participantMuted(let id, let isMuted): return "\(name(id)) \(isMuted ? "muted" : "unmuted")"
     case .participantSpeaking, .receiving, .chatChanged: return nil
     case .participantRaisedHand(let id, let raised): return "\(name(id)) \(raised ? "raised" : "lowered") a hand"
-    case .participantReacted(let id, let reaction): return "\(name(id)): \(reaction)"
+    case .participantReacted(let id, let reaction): return "\(name(id)) reacts with \(reaction)"
     case .publishing: return "others can hear us"
     case .publishingForbidden: return "we are not allowed to speak here; listening until we are"
     case .publishingFailed(let reason): return "others cannot hear us: \(reason)"

@@ -2,9 +2,25 @@ import Foundation
 import Glibc
 
 /// A program that is run for each message: the message on its standard input and in its environment, no shell in between.
+///
+/// It gets none of our secrets, and is ended when it takes too long.
 struct MessageCommand {
   /// A path, or a name to be found in PATH.
   let program: String
+  /// How long it may take.
+  let limit: Duration
+
+  /// From being asked to end to being killed.
+  private static let grace: Duration = .seconds(2)
+  private static let secrets = ["TALKBRIDGE_PASSWORD", "CREDENTIALS_DIRECTORY"]
+
+  /// Whether there is such a program.
+  static func exists(_ program: String) -> Bool {
+    let folders =
+      program.contains("/")
+      ? [""] : (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map { $0 + "/" }
+    return folders.contains { access($0 + program, X_OK) == 0 }
+  }
 
   /// Runs it to its end.
   /// - Returns: What to tell the user, where it failed.
@@ -14,12 +30,11 @@ struct MessageCommand {
     }
     defer { close(input) }
     var environment = ProcessInfo.processInfo.environment
-    // What opens accounts is not for others.
-    environment["TALKBRIDGE_PASSWORD"] = nil
+    for name in Self.secrets { environment[name] = nil }
     environment.merge(line.environment) { _, new in new }
     switch Self.start(program, environment: environment, input: input) {
     case .failure(let error): return "\(program) cannot be run: \(String(cString: strerror(error.number)))"
-    case .success(let process): return await Self.end(of: process).map { "\(program) \($0)" }
+    case .success(let process): return await end(of: process).map { "\(program) \($0)" }
     }
   }
 
@@ -41,7 +56,10 @@ struct MessageCommand {
     posix_spawnattr_setsigmask(&attributes, &signals)
     for signal in [SIGPIPE, SIGINT, SIGTERM, SIGHUP] { sigaddset(&signals, signal) }
     posix_spawnattr_setsigdefault(&attributes, &signals)
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
+    // A process group of its own, so that all that it has started ends with it; and Ctrl-C is for us.
+    posix_spawnattr_setpgroup(&attributes, 0)
+    posix_spawnattr_setflags(
+      &attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP))
     let arguments: [UnsafeMutablePointer<CChar>?] = [strdup(program), nil]
     let variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
     defer { for pointer in arguments + variables { free(pointer) } }
@@ -50,15 +68,26 @@ struct MessageCommand {
     return result == 0 ? .success(process) : .failure(SystemError(number: result))
   }
 
-  /// Waits for the end; nil when it was a good one.
-  private static func end(of process: pid_t) async -> String? {
+  /// Waits for the end; nil when it was a good one. Who is asked to stop meanwhile lets it finish.
+  private func end(of process: pid_t) async -> String? {
+    let start = ContinuousClock.now
     var status: Int32 = 0
     var pause: Duration = .milliseconds(1)
-    // Its end is looked for until it is seen, also when nobody waits for us any more.
+    var isEnding = false
     while waitpid(process, &status, WNOHANG) == 0 {
-      try? await Task.sleep(for: pause)
-      if Task.isCancelled { usleep(1000) }
+      // Not to be cut short: a process that nobody waits for would stay as a zombie.
+      await Task.detached { [pause] in try? await Task.sleep(for: pause) }.value
       pause = min(pause * 2, .milliseconds(50))
+      let time = ContinuousClock.now - start
+      if time > limit, !isEnding {
+        isEnding = true
+        kill(-process, SIGTERM)
+      }
+      if time > limit + Self.grace { kill(-process, SIGKILL) }
+    }
+    if isEnding {
+      kill(-process, SIGKILL)
+      return "was ended after \(limit.components.seconds) seconds"
     }
     let signal = status & 0x7f
     if signal != 0 { return "was ended by signal \(signal)" }

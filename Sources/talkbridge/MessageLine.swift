@@ -35,7 +35,7 @@ struct MessageLine {
     if let edited = message.lastEditTimestamp, edited > 0 {
       members["edited"] = ["time": .string(Self.iso(edited)), "name": string(message.lastEditActorDisplayName)]
     }
-    return JSONCoding.text(JSONValue.object(members))
+    return JSONLine.text(.object(members))
   }
 
   /// For a command that is called with each message. A variable ends at a NUL, and the system takes only so much of one.

@@ -119,6 +119,15 @@ import Testing
     await room.stop()
   }
 
+  @Test func `where nobody can know whether it was sent, that is said`() async throws {
+    let (room, url) = try await Self.room()
+    await room.setFaults { $0.lastRequest = "POST /chat/\(Self.token)" }
+    let output = try await Self.chat("send", url, "perhaps", expecting: .maybeSent, saying: "may have been sent")
+    #expect(output.isEmpty)
+    #expect(await room.texts(in: Self.token) == ["perhaps"])
+    await room.stop()
+  }
+
   @Test func `an unknown outcome has an exit code of its own`() {
     #expect(ExitCause(.mayHaveBeenSent) == .maybeSent)
     #expect(ExitCause.allCases.filter { $0.meaning.contains("may have been sent") } == [.maybeSent])
@@ -355,6 +364,49 @@ import Testing
     try await eventually("the complaint") { follower.errorOutput.contains("ended with status 3") }
     try await follower.terminate()
     await room.stop()
+  }
+
+  @Test func `a program that hangs is ended with all its children, and one that is slow is waited for`() async throws {
+    let (room, url) = try await Self.room()
+    let directory = try RunDirectory()
+    let (program, log) = (directory.file("bot"), directory.file("log"))
+    let script = """
+      #!/bin/sh
+      echo "begin $TALKBRIDGE_TEXT ${TALKBRIDGE_PASSWORD-none} ${CREDENTIALS_DIRECTORY-none}" >> '\(log)'
+      case $TALKBRIDGE_TEXT in
+      hang) trap '' TERM; sleep 1000 & sleep 1000; sleep 1000;;
+      slow) sleep 0.5;;
+      esac
+      echo "end $TALKBRIDGE_TEXT" >> '\(log)'
+      """
+    try script.write(toFile: program, atomically: true, encoding: .utf8)
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program)
+    let follower = try ChildProcess(
+      "talkbridge", ["chat", "follow", url, "--json", "--exec", program, "--exec-limit", "3s"],
+      environment: ["TALKBRIDGE_PASSWORD": "s3cret", "CREDENTIALS_DIRECTORY": "/run/credentials/x"])
+    try await eventually("following") { follower.output.contains("\"following\"") }
+    await room.write(["slow", "hang", "last"], as: "Anna", in: Self.token)
+    func lines() -> [String] {
+      ((try? String(contentsOfFile: log, encoding: .utf8)) ?? "").split(separator: "\n").map(String.init)
+    }
+    try await eventually("the last") { lines().last == "end last" }
+    #expect(
+      lines() == ["begin slow none none", "end slow", "begin hang none none", "begin last none none", "end last"])
+    #expect(follower.errorOutput.contains("message 2: \(program) was ended after 3 seconds"), "\(follower.transcript)")
+    #expect(try await follower.terminate() == .code(0))
+    let missing = try ChildProcess("talkbridge", ["chat", "follow", url, "--exec", "\(program) --loud"])
+    #expect(try await missing.exit() == .code(ExitCause.usage.rawValue))
+    await room.stop()
+  }
+
+  @Test func `nothing in JSON commands a terminal or ends a line, and a reader loses nothing`() throws {
+    let text = "a\u{1B}[2J\u{9B}31m\u{202E}b\u{2028}c\u{85}👩‍👩‍👧 x\u{E0067}\u{1D173}"
+    let line = JSONLine.text(["text": .string(text)])
+    #expect(
+      line.unicodeScalars.allSatisfy { $0.value >= 0x20 && ![0x9B, 0x202E, 0x2028, 0x85, 0x1D173].contains($0.value) })
+    #expect(line.contains("👩‍👩‍👧"))
+    let read = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: String]
+    #expect(read?["text"] == text)
   }
 
   @Test func `following ends with its reader, or with the conversation`() async throws {

@@ -38,6 +38,55 @@ import Testing
         ["object": ["type": "geo-location", "id": "g", "name": "Here", "latitude": "59.3", "longitude": "18.1"]],
         "Here (59.3, 18.1)"
       ),
+      (
+        "{object}",
+        [
+          "object": [
+            "type": "geo-location", "id": "geo:1,2", "name": "Here", "latitude": "59.3", "longitude": "18.1",
+            "link": "https://map/1",
+          ]
+        ], "Here (59.3, 18.1) (https://map/1)"
+      ),
+      (
+        "{file}",
+        ["file": ["type": "file", "id": "3", "name": "bo.vcf", "contact-name": "Bo Ek", "link": "https://h/f/3"]],
+        "contact Bo Ek (https://h/f/3)"
+      ),
+      (
+        "{object}",
+        [
+          "object": [
+            "type": "deck-card", "id": "3", "name": "Paint", "boardname": "House", "stackname": "To do",
+            "link": "https://h/d/3",
+          ]
+        ], "card: Paint (House, To do) (https://h/d/3)"
+      ),
+      ("{object}", ["object": ["type": "deck-board", "id": "3", "name": "House"]], "board: House"),
+      ("{object}", ["object": ["type": "forms-form", "id": "3", "name": "Who?", "link": "l"]], "form: Who? (l)"),
+      ("{object}", ["object": ["type": "calendar-event", "id": "3", "name": "Fika"]], "event: Fika"),
+      (
+        "{object}", ["object": ["type": "open-graph", "id": "3", "name": "News", "link": "https://n"]],
+        "News (https://n)"
+      ),
+      (
+        "{object}", ["object": ["type": "some-new-kind", "id": "3", "name": "It", "link": "https://n"]],
+        "It (https://n)"
+      ),
+      ("{object}", ["object": ["type": "email", "id": "bo@h.se", "name": "Bo"]], "Bo <bo@h.se>"),
+      (
+        "{actor} from {object}", ["actor": ["type": "email", "id": "b@h", "name": "b@h"], "object": "x"],
+        "b@h from object"
+      ),
+      ("{mention-group1}", ["mention-group1": ["type": "user-group", "id": "g", "name": "Board"]], "@Board"),
+      ("{mention-team1}", ["mention-team1": ["type": "circle", "id": "t", "name": "Team", "link": "l"]], "@Team"),
+      (
+        "{mention-federated-user1}",
+        ["mention-federated-user1": ["type": "user", "id": "bo", "name": "Bo", "server": "https://other"]], "@Bo"
+      ),
+      ("{mention-email1}", ["mention-email1": ["type": "email", "id": "b@h", "name": "Bo"]], "@Bo"),
+      ("{circle}", ["circle": ["type": "circle", "id": "t", "name": "Team"]], "Team"),
+      ("{title}", ["title": ["type": "highlight", "id": "thread/3", "name": "Plans"]], "Plans"),
+      ("Look at {nothing}", ["file": ["type": "file", "id": "3", "name": "a.png"]], "Look at {nothing} [a.png]"),
       // What has no name has an id; what is unknown stays as it is; what a name contains is not looked into.
       ("{actor}", ["actor": ["type": "user", "id": "anna"]], "anna"),
       ("{other} { {}", ["actor": anna], "{other} { {}"),
@@ -90,8 +139,9 @@ import Testing
     ("call_started", "{actor} started a call", "Anna Ek started a call"),
     ("message_edited", "{actor} edited a message", "Anna edited message 3: new text"),
     ("message_deleted", "{actor} deleted a message", "Anna deleted message 3"),
-    ("reaction", "👍", "Anna reacted with 👍 to message 3"),
-    ("reaction_revoked", "{actor} deleted a reaction", "Anna took back a reaction to message 3"),
+    ("reaction", "👍", "Anna reacted with 👍 to message 3 (new text)"),
+    ("reaction_revoked", "{actor} deleted a reaction", "Anna took back a reaction to message 3 (new text)"),
+    ("call_ended", "Call with {actor} ended (Duration 0:07)", "Call with Anna Ek ended (Duration 0:07)"),
     ("lobby_timer_reached", "", "lobby timer reached"),
   ])
   func `what the system says is told in words`(kind: String, text: String, expected: String) {
@@ -101,6 +151,24 @@ import Testing
       $0.parent = ChatParent(id: 3, actorDisplayName: "Anna", message: "new text")
     }
     #expect(Self.line(message) == "at 0 #7 * " + expected)
+  }
+
+  @Test func `what is spoken or filmed says so`() {
+    let file: [String: JSONValue] = ["file": ["type": "file", "id": "3", "name": "a.mp3"]]
+    #expect(Self.message("{file}", file) { $0.messageType = "voice-message" }.text == "voice message: a.mp3")
+    #expect(Self.message("{file}", file) { $0.messageType = "record-video" }.text == "video recording: a.mp3")
+    #expect(Self.message("{file}", file) { $0.messageType = "comment" }.text == "a.mp3")
+  }
+
+  @Test func `newer servers' members are no hindrance`() throws {
+    let json = """
+      {"id":7,"threadId":7,"isThread":true,"threadTitle":"Plans","threadReplies":3,"metaData":{"pinnedAt":1},
+      "actorType":"federated_users","actorId":"bo@other","actorDisplayName":"Bo","message":"hej","messageParameters":[],
+      "reactions":[],"expirationTimestamp":1795355516,"systemMessage":"","messageType":"comment","parent":{"id":3,
+      "deleted":true}}
+      """
+    let message = try JSONCoding.decode(ChatMessage.self, from: json)
+    #expect(Self.line(message) == "at 0 #7 Bo: \n    > (deleted message)\n    hej")
   }
 
   @Test(arguments: [

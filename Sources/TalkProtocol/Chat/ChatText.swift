@@ -6,25 +6,53 @@ extension ChatMessage {
 
   /// The text, with the names of what its placeholders stand for. Not yet fit for a terminal: see `neutralized`.
   public var text: String {
-    guard isSystem else { return Self.filled(message ?? "", messageParameters ?? [:]) }
+    guard isSystem else { return Self.spoken(message, messageParameters ?? [:], type: messageType) }
     switch systemMessage {
     case "reaction":
-      return "\(author) reacted with \(message ?? "")\(Self.toMessage(parent))"
+      return "\(author) reacted with \(message ?? "") to \(Self.numbered(parent))\(Self.quoted(parent))"
     case "message_edited":
-      return "\(author) edited\(Self.numbered(parent)): \(parent?.text ?? "")"
+      return "\(author) edited \(Self.numbered(parent)): \(parent?.text ?? "")"
     case "message_deleted":
-      return "\(author) deleted\(Self.numbered(parent))"
+      return "\(author) deleted \(Self.numbered(parent))"
     case "reaction_deleted", "reaction_revoked":
-      return "\(author) took back a reaction\(Self.toMessage(parent))"
+      return "\(author) took back a reaction to \(Self.numbered(parent))\(Self.quoted(parent))"
     default:
       let words = Self.filled(message ?? "", messageParameters ?? [:])
+      guard words.isEmpty else { return words }
       // A server that says nothing in words has at least a name for it.
-      return words.isEmpty ? (systemMessage ?? "").replacing("_", with: " ") : words
+      let kind = (systemMessage ?? "").replacing("_", with: " ")
+      return actorType == nil ? kind : "\(author): \(kind)"
     }
   }
 
-  private static func numbered(_ parent: ChatParent?) -> String { parent?.id.map { " message \($0)" } ?? " a message" }
-  private static func toMessage(_ parent: ChatParent?) -> String { parent?.id.map { " to message \($0)" } ?? "" }
+  private static func numbered(_ parent: ChatParent?) -> String { parent?.id.map { "message \($0)" } ?? "a message" }
+
+  private static func quoted(_ parent: ChatParent?) -> String {
+    guard let parent, !parent.isDeleted, !parent.text.isEmpty else { return "" }
+    return " (\(shortened(parent.text, to: 40)))"
+  }
+
+  fileprivate static func shortened(_ text: String, to length: Int) -> String {
+    let line = text.neutralizedLine
+    return line.count > length ? line.prefix(length - 1) + "…" : line
+  }
+
+  /// What a person wrote: the text, what kind of recording it is, and what is attached without being in the text.
+  static func spoken(_ message: String?, _ parameters: [String: JSONValue], type: String?) -> String {
+    let message = message ?? ""
+    var text = filled(message, parameters)
+    switch type {
+    case "voice-message": text = "voice message: " + text
+    case "record-audio": text = "audio recording: " + text
+    case "record-video": text = "video recording: " + text
+    default: break
+    }
+    // A file with a caption: the text is the caption.
+    for key in ["file", "object"] where !message.contains("{\(key)}") {
+      if let attachment = parameters[key] { text += " [\(words(for: attachment, key: key))]" }
+    }
+    return text
+  }
 
   static func author(_ name: String?, type: String?, id: String?) -> String {
     if let name, !name.isEmpty { return name }
@@ -55,23 +83,29 @@ extension ChatMessage {
     return result + rest
   }
 
-  /// What a person would say of a rich object (`type`, `id`, `name`, …).
+  /// What a person would say of a rich object (`type`, `id`, `name`, …; Nextcloud's rich object strings).
   private static func words(for parameter: JSONValue, key: String) -> String {
-    let name = parameter["name"].string.flatMap { $0.isEmpty ? nil : $0 } ?? parameter["id"].string ?? key
-    if key.hasPrefix("mention-") {
-      return parameter["type"].string == "call" ? "@all" : "@" + name
-    }
-    switch parameter["type"].string {
-    case "file", "talk-attachment", "deck-card", "open-graph", "forms-form", "circle":
-      guard let link = parameter["link"].string, !link.isEmpty else { return name }
-      return "\(name) (\(link))"
+    func member(_ key: String) -> String? { parameter[key].string.flatMap { $0.isEmpty ? nil : $0 } }
+    let name = member("name") ?? member("id") ?? key
+    if key.hasPrefix("mention-") { return member("type") == "call" ? "@all" : "@" + name }
+    let words: String
+    switch member("type") {
+    // Of those people know more than an address.
+    case "user", "guest", "call", "user-group", "highlight": return name
+    case "email": return member("id").map { $0 == name ? name : "\(name) <\($0)>" } ?? name
+    case "file": words = member("contact-name").map { "contact \($0)" } ?? name
     case "geo-location":
-      return parameter["latitude"].string.flatMap { latitude in
-        parameter["longitude"].string.map { "\(name) (\(latitude), \($0))" }
-      } ?? name
-    case "talk-poll": return "poll: " + name
-    default: return name
+      words = member("latitude").flatMap { north in member("longitude").map { "\(name) (\(north), \($0))" } } ?? name
+    case "talk-poll": words = "poll: " + name
+    case "deck-card":
+      let place = [member("boardname"), member("stackname")].compactMap(\.self).joined(separator: ", ")
+      words = place.isEmpty ? "card: \(name)" : "card: \(name) (\(place))"
+    case "deck-board": words = "board: " + name
+    case "forms-form": words = "form: " + name
+    case "calendar-event": words = "event: " + name
+    default: words = name
     }
+    return member("link").map { "\(words) (\($0))" } ?? words
   }
 }
 
@@ -80,7 +114,7 @@ extension ChatParent {
   public var author: String { ChatMessage.author(actorDisplayName, type: actorType, id: actorId) }
 
   /// As `ChatMessage.text`.
-  public var text: String { ChatMessage.filled(message ?? "", messageParameters ?? [:]) }
+  public var text: String { ChatMessage.spoken(message, messageParameters ?? [:], type: messageType) }
 }
 
 // MARK: - For a terminal
@@ -116,9 +150,7 @@ extension ChatMessage {
 
   private static func quote(_ parent: ChatParent) -> String {
     if parent.isDeleted { return "(deleted message)" }
-    let text = parent.text.neutralizedLine
-    let short = text.count > longestQuote ? text.prefix(longestQuote - 1) + "…" : text[...]
-    return "\(parent.author.neutralizedLine): \(short)"
+    return "\(parent.author.neutralizedLine): \(shortened(parent.text, to: longestQuote))"
   }
 }
 
