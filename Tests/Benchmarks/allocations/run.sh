@@ -10,7 +10,7 @@ cc -O2 -Wall -fPIC -shared "$here/allocations.c" -o "$bench/allocations.so"
 "$bench/venv/bin/python" "$here/../receive-path/publisher.py" 9090 crowd "$streams" "$data" &
 publisher=$!
 trap 'kill $publisher' EXIT
-sleep 5
+until curl -sf http://127.0.0.1:9090/info >/dev/null; do sleep .2; done
 ALLOCATIONS_AFTER=15 ALLOCATIONS_FOR=$seconds LD_PRELOAD=$bench/allocations.so \
   "$receiver" 9090 "$streams" mix "$bench/allocations" $((seconds + 20)) 2>"$bench/allocations.txt"
 
