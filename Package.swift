@@ -117,7 +117,8 @@ let package = Package(
 
     // Tests.
     .target(
-      name: "TestSupport", dependencies: ["Audio", "GLibLoop"], path: "Tests/TestSupport", swiftSettings: settings),
+      name: "TestSupport", dependencies: ["Audio", "GLibLoop", "WebTransport"], path: "Tests/TestSupport",
+      swiftSettings: settings),
     .target(
       name: "TalkScenarios",
       dependencies: [

@@ -20,8 +20,6 @@ public actor Peer {
   private static let mostEarlyDatagrams = 16
   /// Events that wait for a reader; beyond, further ones are dropped, so that no peer fills our memory with messages.
   private static let mostWaitingEvents = 1024
-  /// Bytes of a text message; longer ones are dropped. What Talk says is far shorter.
-  private static let longestMessage = 65_536
   private static let reportInterval = Duration.seconds(1)
 
   private enum Phase: Equatable {
@@ -53,9 +51,7 @@ public actor Peer {
   private var dtls: DTLSEndpoint?
   private var media: MediaSession?
   private var discardedBeforeMedia = PeerStatistics.Discarded()
-  private var channels: SCTPAssociation?
-  private var ownChannel: UInt16?
-  private var channelsToOpen: [String] = []
+  private var channels: PeerChannels
 
   private var timer: LoopTimer?
   private var reports: RTCPScheduler?
@@ -69,6 +65,7 @@ public actor Peer {
     do { ice = try ICEAgent(configuration.ice, on: .network) } catch { throw .localAddress(error) }
     self.configuration = configuration
     negotiation = Negotiation(configuration, credentials: ice.localCredentials)
+    channels = PeerChannels(ownLabel: configuration.dataChannelLabel)
     (events, eventContinuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(Self.mostWaitingEvents))
     // Random starts (RFC 3550 §5.1).
     nextSequenceNumber = .random(in: 0..<0x8000)
@@ -120,7 +117,6 @@ public actor Peer {
     phase = .connecting
     timer = LoopTimer(on: .network, in: self) { $0.timePassed() }
     sendQueue.wakes(LoopTimer(on: .network, in: self) { $0.sendQueuedAudio() })
-    channelsToOpen += [configuration.dataChannelLabel].compactMap { $0 }
     ice.assumeIsolated { $0.start(role: role, delegate: self) }
   }
 
@@ -169,7 +165,7 @@ public actor Peer {
   private func advance(at now: ContinuousClock.Instant) {
     guard dtls != nil else { return }
     if phase == .connecting, dtls?.state == .connected { connected(at: now) }
-    while let message = dtls?.nextMessage() { channels?.receive(message.span) }
+    while let message = dtls?.nextMessage() { channels.receive(message.span) }
     advanceChannels()
     flush()
     switch dtls?.state {
@@ -210,20 +206,14 @@ public actor Peer {
         return end(.failed(.notSecured(error.description)))
       }
     }
-    if channels == nil, let remote = negotiation.session?.dataChannel {
+    if !channels.isThere, let remote = negotiation.session?.dataChannel {
       do throws(DataChannelError) {
-        let association = try SCTPAssociation(isDTLSClient: dtls?.role == .client) { [weak self] in
+        try channels.start(
+          isDTLSClient: dtls?.role == .client, remoteMaximumMessageLength: remote.maximumMessageSize
+        ) { [weak self] in
           self?.assumeIsolated { $0.advance(at: .now) }
         }
-        if let size = remote.maximumMessageSize { association.remoteMaximumMessageLength = size }
-        channels = association
-        let labels = channelsToOpen
-        channelsToOpen = []
-        for label in labels { try openChannel(label) }
-      } catch {
-        channels = nil
-        emit(.dataChannelsEnded(error.description))
-      }
+      } catch { emit(.dataChannelsEnded(error.description)) }
     }
     scheduleTimer()
   }
@@ -381,40 +371,18 @@ public actor Peer {
   /// Sends text to the other side.
   /// - Parameter channel: From `dataChannelOpened`; the configuration's own channel unless given.
   public func send(_ text: String, on channel: UInt16? = nil) throws(PeerError) {
-    guard let channels, let id = channel ?? ownChannel else { throw .dataChannel("There is no data channel yet.") }
-    do { try channels.send(text: text, on: id) } catch { throw .dataChannel(error.description) }
+    try channels.send(text, on: channel)
     advance(at: .now)
   }
 
   /// Opens a further channel as soon as the other side is connected; `dataChannelOpened` tells its number.
   public func openDataChannel(label: String) throws(PeerError) {
-    guard channels != nil else {
-      channelsToOpen.append(label)
-      return
-    }
-    do { try openChannel(label) } catch { throw .dataChannel(error.description) }
+    do { try channels.open(label) } catch { throw .dataChannel(error.description) }
     advance(at: .now)
   }
 
-  private func openChannel(_ label: String) throws(DataChannelError) {
-    let id = try channels?.openChannel(label: label)
-    if label == configuration.dataChannelLabel, ownChannel == nil { ownChannel = id }
-  }
-
   private func advanceChannels() {
-    guard let channels else { return }
-    while let event = channels.nextEvent() {
-      switch event {
-      case .channelOpened(let id, let label, _): emit(.dataChannelOpened(id: id, label: label))
-      case .text(let text, let channel) where text.utf8.count <= Self.longestMessage:
-        emit(.message(text, channel: channel))
-      case .connected, .text, .binary, .channelClosed: break
-      case .closed:
-        self.channels = nil
-        emit(.dataChannelsEnded("The other side has ended the data channels."))
-      }
-    }
-    channels.drain { packet in try? dtls?.send(packet) }
+    channels.advance({ emit($0) }, send: { try? dtls?.send($0) })
   }
 
   // MARK: End
@@ -425,7 +393,7 @@ public actor Peer {
     isClosing = true
     if phase == .connected {
       sendReport(at: .now, goodbye: true)
-      channels?.close()
+      channels.close()
       advanceChannels()
     }
     dtls?.close()

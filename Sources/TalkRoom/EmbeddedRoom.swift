@@ -203,8 +203,8 @@ public actor EmbeddedRoom {
     (server.nextcloud.chat[token] ?? []).filter { $0["messageType"] == "comment" }.compactMap { $0["message"].string }
   }
 
-  /// Forgets who is in a conversation, as Talk does with sessions that it has not heard of for long.
-  public func forgetSessions(in token: String) async { await moderate { nextcloud, _ in nextcloud.forget(token) } }
+  /// Forgets who is in a conversation and its call, as Talk does with sessions that it has not heard of for long.
+  public func forgetSessions(in token: String) async { await moderate { $0.forget(token, time: $1) } }
 
   /// Deletes a conversation, with everybody still in it.
   public func delete(_ token: String) async { await moderate { nextcloud, _ in nextcloud.delete(token) } }
@@ -238,6 +238,9 @@ public actor EmbeddedRoom {
   public func dropSockets() {
     for socket in sockets.values { socket.abort() }
   }
+
+  /// What a crash and restart of the signaling server is: every socket drops, no session is remembered.
+  public func restartSignaling() { carryOutNow(server.restartSignaling()) }
 
   private func moderate(_ change: (inout Nextcloud, _ time: Int) -> [RoomNotification]) async {
     let time = time

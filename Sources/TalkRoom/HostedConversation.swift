@@ -1,34 +1,7 @@
+public import TalkProtocol
+
 /// A public conversation of the embedded room and its rules, as an admin or moderator would set them.
 public struct HostedConversation: Sendable, Equatable {
-  /// Bits of `permissions` (Talk's attendee permissions).
-  public struct Permissions: OptionSet, Sendable, Hashable {
-    public let rawValue: Int
-    public init(rawValue: Int) { self.rawValue = rawValue }
-    public static let custom = Permissions(rawValue: 1)
-    public static let startCall = Permissions(rawValue: 2)
-    public static let joinCall = Permissions(rawValue: 4)
-    public static let ignoreLobby = Permissions(rawValue: 8)
-    public static let publishAudio = Permissions(rawValue: 16)
-    public static let publishVideo = Permissions(rawValue: 32)
-    public static let publishScreen = Permissions(rawValue: 64)
-    public static let chat = Permissions(rawValue: 128)
-    /// What moderators have, always.
-    static let moderator: Permissions = [guestDefault, .ignoreLobby]
-    /// What guests have where nothing else is said.
-    public static let guestDefault: Permissions = [
-      .startCall, .joinCall, .publishAudio, .publishVideo, .publishScreen, .chat,
-    ]
-
-    /// The names that the signaling server knows them by.
-    var signalingNames: [String] {
-      [
-        (Permissions.publishAudio, "publish-audio"), (.publishVideo, "publish-video"),
-        (.publishScreen, "publish-screen"),
-      ]
-      .filter { contains($0.0) }.map(\.1)
-    }
-  }
-
   public var token: String
   public var name: String
   /// What a guest must know to come in; nil for a conversation without.
@@ -58,4 +31,22 @@ public struct HostedConversation: Sendable, Equatable {
 
   /// Whether this user belongs to it.
   func has(_ user: String) -> Bool { members.contains(user) || moderators.contains(user) }
+}
+
+extension Permissions {
+  /// What guests have where nothing else is said.
+  public static let guestDefault: Permissions = [
+    .startCall, .joinCall, .publishAudio, .publishVideo, .publishScreen, .chat,
+  ]
+  /// What moderators have, always.
+  static let moderator: Permissions = [guestDefault, .ignoreLobby]
+
+  /// The names that the signaling server knows them by.
+  var signalingNames: [String] {
+    [
+      (Permissions.publishAudio, "publish-audio"), (.publishVideo, "publish-video"),
+      (.publishScreen, "publish-screen"),
+    ]
+    .filter { contains($0.0) }.map(\.1)
+  }
 }

@@ -45,6 +45,17 @@ extension Nextcloud {
       })
   }
 
+  /// What the signaling server tells those in the room about it.
+  func signalingProperties(_ conversation: HostedConversation) -> JSONValue {
+    [
+      "name": "Private conversation", "type": conversation.isPublic ? 3 : 2,
+      "lobby-state": conversation.hasLobby ? 1 : 0, "lobby-timer": nil,
+      "read-only": conversation.isReadOnly ? 1 : 0, "listable": 0,
+      "active-since": calls[conversation.token].map { Self.date($0.startedAt) } ?? nil, "sip-enabled": 0,
+      "description": "",
+    ]
+  }
+
   /// What the signaling server asks before it lets a session into a room.
   func admission(_ token: String, talkSession: String) -> Result<SignalingHub.RoomAdmission, SignalingHub.Refusal> {
     guard let conversation = conversations[token], let participant = participant(talkSession: talkSession, in: token)

@@ -49,9 +49,9 @@ struct Nextcloud {
     var isMember = false
     /// Guests become moderators when one of them makes them so.
     var isModerator = false
-    var givenPermissions: HostedConversation.Permissions
+    var givenPermissions: Permissions
 
-    var permissions: HostedConversation.Permissions { isModerator ? .moderator : givenPermissions }
+    var permissions: Permissions { isModerator ? .moderator : givenPermissions }
     var isInCall: Bool { flags & 1 != 0 }
     var actorType: String { userID == nil ? "guests" : "users" }
     /// Talk's participant types: guest, guest moderator; moderator, user, user who came by the link.
@@ -91,8 +91,8 @@ struct Nextcloud {
   var conversations: [String: HostedConversation] = [:]
   /// App passwords and display names.
   var accounts = NextcloudAccounts()
-  private(set) var participants: [Participant] = []
-  private(set) var calls: [String: Call] = [:]
+  var participants: [Participant] = []
+  var calls: [String: Call] = [:]
   /// The messages of each conversation, in the order of their ids.
   var chat: [String: [JSONValue]] = [:]
   /// Which message another one is about, and who reacted to it with which emoji.
@@ -323,181 +323,6 @@ struct Nextcloud {
     return remove(participant, time: time).filter { notification in
       if case .disinvited = notification { false } else { true }
     }
-  }
-
-  // MARK: Calls
-
-  private mutating func call(
-    _ token: String, _ request: Request, _ phpSession: String, time: Int
-  ) -> (reply: Reply, notifications: [RoomNotification]) {
-    guard let conversation = conversations[token], let participant = participant(phpSession, token) else {
-      return (failure(404), [])
-    }
-    if request.method == "GET" {
-      let peers = participants.filter { $0.token == token && $0.isInCall }
-      return (
-        ok(
-          .array(
-            peers.map { peer in
-              [
-                "actorType": .string(peer.actorType), "actorId": .string(peer.actorID),
-                "displayName": .string(peer.displayName),
-                "token": .string(token), "lastPing": .int(time), "sessionId": .string(peer.talkSession),
-              ]
-            })), []
-      )
-    }
-    if request.method == "DELETE" {
-      if request.query["all"] == "true", participant.isModerator { return (ok(.null), endCall(token, time: time)) }
-      // Also where it is in no call: then the others are told once more that it is not.
-      return (ok(.null), setFlags(0, of: participant, time: time))
-    }
-    guard ["POST", "PUT"].contains(request.method) else { return (failure(405), []) }
-    guard !conversation.isReadOnly, conversation.allowsCalls else { return (failure(403), []) }
-    guard !conversation.hasLobby || participant.permissions.contains(.ignoreLobby) else { return (failure(412), []) }
-    var flags = request.body["flags"].int ?? 7
-    if !participant.permissions.contains(.publishAudio) { flags &= ~2 }
-    if !participant.permissions.contains(.publishVideo) { flags &= ~4 }
-    if request.method == "PUT" {
-      guard flags & 1 != 0, participant.isInCall else { return (failure(400), []) }
-    } else {
-      if conversation.requiresRecordingConsent, request.body["recordingConsent"].bool != true {
-        return (failure(400, data: ["error": "consent"]), [])
-      }
-      if calls[token] == nil, !participant.permissions.contains(.startCall) { return (failure(403), []) }
-    }
-    return (ok(.null), setFlags(flags, of: participant, time: time))
-  }
-
-  private mutating func setFlags(_ flags: Int, of participant: Participant, time: Int) -> [RoomNotification] {
-    let token = participant.token
-    guard let index = participants.firstIndex(where: { $0.talkSession == participant.talkSession }) else { return [] }
-    participants[index].flags = flags
-    let inCall = participants.filter { $0.token == token && $0.isInCall }
-    var notifications: [RoomNotification] = []
-    if flags & 1 != 0, calls[token] == nil {
-      calls[token] = Call(startedAt: time)
-      notifications.append(say(.callStarted, participant, time: time))
-    } else if flags & 1 != 0, !participant.isInCall {
-      notifications.append(say(.callJoined, participant, time: time))
-    } else if flags & 1 == 0, participant.isInCall {
-      notifications.append(say(.callLeft, participant, time: time))
-    }
-    notifications.append(
-      .inCall(
-        room: token, changed: [entry(participants[index], time: time)],
-        users: inCall.map { entry($0, time: time) }))
-    if inCall.isEmpty, calls.removeValue(forKey: token) != nil {
-      notifications.append(say(.callEnded, participant, time: time))
-    }
-    return notifications
-  }
-
-  private func entry(_ participant: Participant, time: Int) -> JSONValue {
-    [
-      "inCall": .int(participant.flags), "lastPing": .int(time), "sessionId": .string(participant.talkSession),
-      "nextcloudSessionId": .string(participant.talkSession),
-      "participantPermissions": .int(participant.permissions.rawValue), "participantType": participant.type,
-      "actorType": .string(participant.actorType), "actorId": .string(participant.actorID),
-    ]
-  }
-
-  func participantsNotification(_ token: String, changed: [Participant]) -> RoomNotification {
-    func named(_ participant: Participant) -> JSONValue {
-      var members = entry(participant, time: 0).object ?? [:]
-      members["nextcloudSessionId"] = nil
-      members["displayName"] = .string(participant.displayName)
-      members["permissions"] = .array(participant.signalingPermissions.map { .string($0) })
-      return .object(members)
-    }
-    return .participants(
-      room: token, changed: changed.map(named), users: participants.filter { $0.token == token }.map(named))
-  }
-
-  // MARK: A moderator's doings
-
-  /// Changes a conversation's rules; those in it learn what the signaling server would tell them.
-  mutating func change(
-    _ token: String, time: Int, _ change: (inout HostedConversation) -> Void
-  ) -> [RoomNotification] {
-    guard var conversation = conversations[token] else { return [] }
-    let old = conversation
-    change(&conversation)
-    conversations[token] = conversation
-    var notifications = announcements(old, conversation).map { say($0, nil, in: token, time: time) }
-    // Those who know these properties already are not told again.
-    notifications.append(.properties(room: token, signalingProperties(conversation)))
-    if old.isPublic, !conversation.isPublic {
-      // Talk forgets its guests but does not tell the signaling server: they go on until they ask for something.
-      participants.removeAll { $0.token == token && !$0.isModerator }
-    }
-    if conversation.hasLobby, !old.hasLobby {
-      for participant in participants
-      where participant.token == token && participant.isInCall && !participant.permissions.contains(.ignoreLobby) {
-        notifications += setFlags(0, of: participant, time: time)
-      }
-    }
-    if old.guestPermissions != conversation.guestPermissions {
-      for index in participants.indices where participants[index].token == token {
-        participants[index].givenPermissions = conversation.guestPermissions
-      }
-      notifications.append(participantsNotification(token, changed: participants.filter { $0.token == token }))
-    }
-    return notifications
-  }
-
-  /// Throws participants out. As Talk, it does not say that they left the call: the signaling server sees that they left.
-  mutating func evict(_ token: String, where isMeant: (Participant) -> Bool) -> [RoomNotification] {
-    let evicted = participants.filter { $0.token == token && isMeant($0) }
-    participants.removeAll { participant in evicted.contains { $0.talkSession == participant.talkSession } }
-    if !participants.contains(where: { $0.token == token && $0.isInCall }) { calls[token] = nil }
-    return evicted.isEmpty ? [] : [.disinvited(room: token, talkSessions: evicted.map(\.talkSession))]
-  }
-
-  mutating func endCall(_ token: String, time: Int) -> [RoomNotification] {
-    for index in participants.indices where participants[index].token == token { participants[index].flags = 0 }
-    guard calls.removeValue(forKey: token) != nil else { return [] }
-    return [say(.callEnded, nil, in: token, time: time), .inCallForAll(room: token, flags: 0)]
-  }
-
-  /// Makes participants moderators: they may do everything.
-  mutating func promote(
-    _ token: String, where isMeant: (Participant) -> Bool
-  ) -> [RoomNotification] {
-    var promoted: [Participant] = []
-    for index in participants.indices where participants[index].token == token && isMeant(participants[index]) {
-      participants[index].isModerator = true
-      promoted.append(participants[index])
-    }
-    return promoted.isEmpty ? [] : [participantsNotification(token, changed: promoted)]
-  }
-
-  /// Tells participants to go on in another conversation. It is up to them to do it.
-  func send(_ token: String, to target: String, where isMeant: (Participant) -> Bool) -> [RoomNotification] {
-    let sent = participants.filter { $0.token == token && isMeant($0) }
-    return sent.isEmpty ? [] : [.switchTo(room: token, target: target, talkSessions: sent.map(\.talkSession))]
-  }
-
-  mutating func forget(_ token: String) -> [RoomNotification] {
-    participants.removeAll { $0.token == token }
-    return []
-  }
-
-  mutating func delete(_ token: String) -> [RoomNotification] {
-    guard conversations.removeValue(forKey: token) != nil else { return [] }
-    participants.removeAll { $0.token == token }
-    (calls[token], chat[token]) = (nil, nil)
-    return [.deleted(room: token)]
-  }
-
-  func signalingProperties(_ conversation: HostedConversation) -> JSONValue {
-    [
-      "name": "Private conversation", "type": conversation.isPublic ? 3 : 2,
-      "lobby-state": conversation.hasLobby ? 1 : 0, "lobby-timer": nil,
-      "read-only": conversation.isReadOnly ? 1 : 0, "listable": 0,
-      "active-since": calls[conversation.token].map { Self.date($0.startedAt) } ?? nil, "sip-enabled": 0,
-      "description": "",
-    ]
   }
 
   // MARK: Replies

@@ -274,6 +274,14 @@ struct SignalingHub {
     return effects
   }
 
+  /// Forgets everything, as a process that is killed does.
+  mutating func restart() -> [Effect] {
+    let ended = sessions.keys.sorted().flatMap { endMedia(of: $0) }
+    let open = Array(sockets.keys) + Array(sessionOfSocket.keys)
+    (sockets, sessionOfSocket, sessions, rooms, media) = ([:], [:], [:], [:], MediaState())
+    return ended + open.map { .close($0, code: nil) }
+  }
+
   /// Sends to a session, or keeps the message for its resume.
   mutating func send(_ message: JSONValue, to id: String) -> [Effect] {
     guard let session = sessions[id] else { return [] }

@@ -49,6 +49,17 @@ struct TalkServer {
     return deliver(notifications, time: time, at: now)
   }
 
+  /// The signaling server forgets everybody, and Nextcloud does not learn it.
+  mutating func restartSignaling() -> [Effect] {
+    hub.restart().compactMap { effect in
+      switch effect {
+      case .close(let socket, let code): .close(socket, code: code)
+      case .media(let command): .media(command)
+      default: nil
+      }
+    }
+  }
+
   private mutating func deliver(
     _ notifications: [RoomNotification], time: Int, at now: ContinuousClock.Instant
   ) -> [Effect] {

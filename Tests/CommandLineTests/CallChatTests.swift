@@ -1,4 +1,5 @@
 import Foundation
+import TalkProtocol
 import TalkRoom
 import TalkScenarios
 import TestSupport

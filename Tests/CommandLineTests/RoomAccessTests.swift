@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TalkProtocol
 import TalkRoom
 import TestSupport
 import Testing
@@ -102,7 +103,7 @@ import Testing
   // MARK: Speaking
 
   @Test func `who may not speak listens, speaks when allowed, and stops when that is taken back`() async throws {
-    let mute = HostedConversation.Permissions.guestDefault.subtracting(.publishAudio)
+    let mute = Permissions.guestDefault.subtracting(.publishAudio)
     try await Self.withRoom {
       $0.guestPermissions = mute.union(.custom)
     } _: { room, url in

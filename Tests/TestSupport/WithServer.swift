@@ -1,7 +1,7 @@
-import WebTransport
+public import WebTransport
 
 /// Runs `body` with a server that is stopped afterwards.
-func withServer(
+public func withServer(
   certificate: WebServer.Certificate? = nil, maximumBodySize: Int = 1 << 20, handler: @escaping WebServer.Handler,
   _ body: (_ port: Int) async throws -> Void
 ) async throws {
