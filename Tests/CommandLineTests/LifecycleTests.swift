@@ -169,6 +169,42 @@ import Testing
     }
   }
 
+  @Test func `two who lose the call together find each other in it again`() async throws {
+    try await withRoom { room, url in
+      let children = try ["Anna", "Ben"].map { name in
+        try talkbridge(["join", url, "--input", "none", "--output", "none", "--json", "--name", name])
+      }
+      for child in children { try await child.tells(#""event":"heard""#) }
+      await room.forgetSessions(in: token)
+      await room.restartSignaling()
+      #expect(await room.namesInCall(token).isEmpty)
+      for child in children {
+        try await child.tells(#""phase":"reconnecting""#)
+        try await child.tells(#""event":"heard""#, times: 2)
+      }
+      #expect(await room.namesInCall(token) == ["Anna", "Ben"])
+      for child in children {
+        child.send(SIGINT)
+        #expect(try await child.exit() == .code(0), "\(child.transcript)")
+      }
+    }
+  }
+
+  @Test func `a call that is ended for everyone while we are away is not started again`() async throws {
+    try await withRoom { room, url in
+      let child = try talkbridge(["join", url] + Self.silently)
+      try await Self.isInCall("Anna", room)
+      try await withGuest(at: url) { _ in
+        try await child.says("is Guest")
+        await room.restartSignaling()
+        await room.endCall(token)
+        await room.forgetSessions(in: token)
+        #expect(try await child.exit() == .code(0), "\(child.transcript)")
+        #expect(child.errorOutput.contains("the call ended"), "\(child.transcript)")
+      }
+    }
+  }
+
   // MARK: Coming
 
   @Test func `a recorder waits for a call and never starts or rings one`() async throws {

@@ -60,11 +60,16 @@ func talkbridge(
 
 extension ChildProcess {
   /// Waits until the program has said this on standard error.
-  func says(_ words: String, times: Int = 1) async throws {
+  func says(_ words: String, times: Int = 1) async throws { try await shows(words, times: times) { errorOutput } }
+
+  /// Waits until the program has printed this on standard output.
+  func tells(_ words: String, times: Int = 1) async throws { try await shows(words, times: times) { output } }
+
+  private func shows(_ words: String, times: Int, in text: () -> String) async throws {
     do {
       try await eventually("“\(words)”") {
         let hasEnded = exitStatus != nil
-        if errorOutput.count(of: words) >= times { return true }
+        if text().count(of: words) >= times { return true }
         guard !hasEnded else { throw DeadlineExceeded(description: "it ended without “\(words)”") }
         return false
       }

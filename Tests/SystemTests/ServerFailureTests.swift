@@ -29,6 +29,27 @@ import Testing
     }
   }
 
+  @Test func `is found again by those who lost it together, after a restart in which Nextcloud forgot them`()
+    async throws
+  {
+    try await RealInstallation.with { installation in
+      let (toBruno, toClara) = (installation.run.file("to Bruno.wav"), installation.run.file("to Clara.wav"))
+      let bruno = try installation.speaker(.bass, name: "Bruno", output: toBruno)
+      let clara = try installation.speaker(.soprano, name: "Clara", output: toClara)
+      try await RealInstallation.awaitVoices([.bass], in: toClara)
+      try await RealInstallation.awaitVoices([.soprano], in: toBruno)
+      installation.stopSignaling()
+      await installation.room.forgetSessions(in: RealInstallation.token)
+      try await installation.restartSignaling()
+      do {
+        try await RealInstallation.awaitVoices([.bass], in: toClara)
+        try await RealInstallation.awaitVoices([.soprano], in: toBruno)
+      } catch { throw RigError("\(error)\n\(bruno.story)\n\(clara.story)") }
+      try await bruno.leave()
+      try await clara.leave()
+    }
+  }
+
   @Test func `is recorded on after the cable was out for five seconds`() async throws {
     try await whileRecording { installation, recording in
       try await Rig.pullCable()

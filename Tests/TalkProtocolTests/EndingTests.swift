@@ -266,24 +266,69 @@ import Testing
     #expect(stage.outcome == .failed(expected))
   }
 
-  @Test(arguments: [CallSession.Role.participant, .listener])
-  func `a call that others were in and that is gone when we come back is not started anew`(role: CallSession.Role)
-    throws
+  @Test func `a call that others were in and that is gone when it comes back is not started anew by a listener`() throws
   {
-    var stage = try inCall(role)
+    var stage = try inCall(.listener)
     stage.say(.bye(reason: ""))
     stage.advance(.seconds(1))
-    stage.forget()
     stage.rejoin(to: .inRoom, room: ["hasCall": false], own: "OWN2")
-    #expect(!Rehearsal.requested(stage.news()).contains(.joinCall))
+    try waitsAMinuteForTheCall(&stage)
+  }
+
+  private func waitsAMinuteForTheCall(_ stage: inout Rehearsal) throws {
+    stage.forget()
     stage.advance(.seconds(10))
     #expect(stage.outcome == nil, "the others may be on their way back as well")
-    for _ in 0..<2 {
-      stage.advance(.seconds(30))
+    for _ in 0..<3 {
       if stage.lastRequest?.purpose == .listCall { stage.reply(.listCall, 200, []) }
+      stage.advance(.seconds(30))
     }
-    stage.advance(.seconds(1))
+    #expect(!Rehearsal.requested(stage.news()).contains(.joinCall))
     #expect(stage.outcome == .callEnded)
+  }
+
+  /// Back in the room after a lost session, with nobody in the call any more; the chat is what `messages` say, the newest
+  /// first, or cannot be read.
+  private func backInTheRoom(_ messages: [String]?, ringing: Bool = false) throws -> Rehearsal {
+    var stage = try Rehearsal { $0.ringsOthers = ringing }
+    stage.proceed(to: .inCall, others: ["P": .speaking])
+    stage.say(.bye(reason: ""))
+    stage.advance(.seconds(1))
+    stage.rejoin(to: .inRoom, room: ["hasCall": false], own: "OWN2")
+    stage.forget()
+    let request = try #require(stage.lastRequest)
+    #expect(request.purpose == .readChat && request.url.contains("setReadMarker=0"))
+    if let messages {
+      let entries = messages.enumerated().map { index, name -> JSONValue in
+        ["id": .number(Double(1000 - index)), "systemMessage": .string(name), "message": ""]
+      }
+      stage.reply(.readChat, 200, .array(entries))
+    } else {
+      stage.reply(.readChat, 403)
+    }
+    return stage
+  }
+
+  @Test func `a call that was ended for everyone meanwhile is not started anew`() throws {
+    var stage = try backInTheRoom(["", "call_ended_everyone", "call_started", "call_ended"])
+    stage.advance(.seconds(5))
+    #expect(stage.outcome == .callEnded)
+    #expect(!Rehearsal.requested(stage.news()).contains(.joinCall))
+  }
+
+  @Test(arguments: [["call_ended", "call_left", "call_started"], ["call_started", "call_ended_everyone"], [""], []])
+  func `a call that the others have lost as we did is started again, and rings nobody`(messages: [String]) throws {
+    var stage = try backInTheRoom(messages, ringing: true)
+    let call = try #require(stage.requests.last)
+    #expect(call.purpose == .joinCall && call.json["silent"] == true)
+    stage.reply(.joinCall)
+    stage.update(["OWN2": .speaking])
+    #expect(stage.session.phase == .inCall)
+  }
+
+  @Test func `where the chat cannot tell whether the call was ended, the others are waited for`() throws {
+    var stage = try backInTheRoom(nil)
+    try waitsAMinuteForTheCall(&stage)
   }
 
   @Test func `others who come back to the call are followed into it`() throws {

@@ -104,6 +104,24 @@ import Testing
     #expect(stage.outcome == nil)
   }
 
+  @Test func `a lobby that opens while its refusal is on the way is found open soon, and not in a loop`() throws {
+    var stage = try waiting()
+    stage.say(properties(0))
+    for pause in [1, 2, 5] {
+      stage.reply(.joinCall, 412)
+      #expect(stage.session.phase == .waitingInLobby(opensAt: 1_800_000_000))
+      stage.forget()
+      stage.advance(.seconds(pause) - .milliseconds(1))
+      #expect(stage.news().isEmpty)
+      stage.advance(.milliseconds(1))
+      stage.reply(.readConversation, 200, Rehearsal.room(["lobbyState": 0, "lobbyTimer": 1_800_000_000]))
+      #expect(Rehearsal.requested(stage.news()) == [.readConversation, .joinCall])
+    }
+    stage.reply(.joinCall)
+    stage.update([Rehearsal.own: .speaking])
+    #expect(stage.session.phase == .inCall)
+  }
+
   @Test func `a listener waits for the lobby first, then for the call`() throws {
     var stage = try waiting(.listener, ["lobbyState": 1, "lobbyTimer": 5, "hasCall": false])
     stage.say(properties(0))

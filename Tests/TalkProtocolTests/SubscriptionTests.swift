@@ -183,6 +183,27 @@ import Testing
     #expect(Rehearsal.offerRequests(stage.news()) == ["P"])
   }
 
+  @Test func `an answer for which the server has no connection any more is followed by a request at once, and once`()
+    throws
+  {
+    var stage = try inCall()
+    for isFirst in [true, false] {
+      stage.offer(from: "P", sid: isFirst ? "77" : "78")
+      let peer = try #require(stage.subscriber(of: "P"))
+      stage.handle(.peer(peer, .answerReady(sdp: "A")))
+      stage.handle(.peer(peer, .candidate(ICECandidatePayload(candidate: "candidate:1"))))
+      stage.forget()
+      // The server says so of the candidate, too.
+      stage.error("client_not_found", id: stage.lastID(.answer))
+      stage.error("client_not_found", id: stage.lastID(.candidate))
+      let effects = stage.news()
+      #expect(effects.first == .closePeer(peer))
+      #expect(Rehearsal.offerRequests(effects) == (isFirst ? ["P"] : []), "in a loop it waits")
+      stage.advance(.seconds(2))
+    }
+    #expect(Rehearsal.offerRequests(stage.news()) == ["P"])
+  }
+
   @Test func `muting changes flags and nothing else`() throws {
     var stage = try inCall()
     stage.receive("P", sid: "77")

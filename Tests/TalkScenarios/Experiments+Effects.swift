@@ -92,7 +92,7 @@ extension Experiment {
       try await Task.sleep(for: .milliseconds(500))
       let isSilent = await !listener.marks(of: session).contains(3)
       let offer = try await listener.ask(for: session)
-      let heard = try await listener.hear(session)
+      let heard = try await listener.hearAtLast(session)
       let marks = await listener.marks(of: session).map { "\($0)" }.joined(separator: "+")
       return [isSilent ? "silent" : "heard", offer, heard, marks]
     },

@@ -287,7 +287,7 @@ extension Experiment {
       let first = await guest.handle(of: setting.publisher)
       let again = try await guest.ask(for: setting.publisher)
       let isNew = await guest.handle(of: setting.publisher) != first
-      return [offer, again, isNew ? "another handle" : "the same", try await guest.hear(setting.publisher)]
+      return [offer, again, isNew ? "another handle" : "the same", try await guest.hearAtLast(setting.publisher)]
     },
     Experiment("U2", "asked with the current sid", "offer, heard, offer, the same handle, heard") { setting in
       let guest = try await setting.caller()
@@ -306,7 +306,7 @@ extension Experiment {
       let handle = await guest.handle(of: setting.publisher)
       let again = try await guest.ask(for: setting.publisher, sid: "12345")
       let isNew = await guest.handle(of: setting.publisher) != handle
-      return [offer, again, isNew ? "another handle" : "the same", try await guest.hear(setting.publisher)]
+      return [offer, again, isNew ? "another handle" : "the same", try await guest.hearAtLast(setting.publisher)]
     },
     Experiment("sid 999", "answered with a wrong sid", "offer, processing_failed") { setting in
       let guest = try await setting.caller()

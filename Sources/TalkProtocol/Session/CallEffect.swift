@@ -56,7 +56,7 @@ public struct HTTPRequest: Hashable, Sendable {
   /// To be sent as the recording backend proves that it knows its secret: in `Talk-Recording-Random` and
   /// `Talk-Recording-Checksum`. Only for a request without body.
   public var proof: SecretProof?
-  /// For the whole exchange. Long, because a server may hold an answer back for 25 s after wrong passwords.
+  /// For the whole exchange. A server may hold an answer back for 25 s after wrong passwords.
   public var timeout: Duration
 }
 

@@ -26,7 +26,7 @@ extension CallSession {
   /// we have never seen ourselves in this one.
   private mutating func confirmationMissing(at now: Instant) {
     unconfirmed += 1
-    if unconfirmed > 4 { stop(.callNotConfirmed, at: now) } else { enterCall(at: now) }
+    if unconfirmed > 3 { stop(.callNotConfirmed, at: now) } else { enterCall(at: now) }
   }
 
   // MARK: Recovery

@@ -7,7 +7,7 @@ extension CallSession {
 
   mutating func request(
     _ purpose: HTTPRequest.Purpose, _ method: HTTPRequest.Method, _ url: String, _ body: JSONValue? = nil,
-    proof: SecretProof? = nil, timeout: Duration = .seconds(60)
+    proof: SecretProof? = nil, timeout: Duration = .seconds(30)
   ) -> RequestID {
     let id = RequestID(number: outbox.nextNumber())
     let bytes = body.map { JSONCoding.encode($0) }
@@ -32,6 +32,7 @@ extension CallSession {
     case .naming(id): fetchSettings(at: now)
     case .fetchingSettings(id): settingsReceived(answer, at: now)
     case .lookingForCall(id, let reason, let until): callListed(answer, reason, until: until, at: now)
+    case .lookingForEnd(id, let until): endLookedFor(answer, until: until, at: now)
     case .lookingAtLobby(id): lobbySeen(answer, at: now)
     case .enteringCall(id): callEntered(answer, at: now)
     case .renewingMembership(id, _): enterCall(at: now)
@@ -108,7 +109,8 @@ extension CallSession {
     guard isGuest, let nick else { return fetchSettings(at: now) }
     stage = .naming(
       request(
-        .setGuestName, .post, address.talkURL("v1/guest/\(address.token)/name"), ["displayName": .string(nick)]))
+        .setGuestName, .post, address.talkURL("v1/guest/\(address.token)/name"), ["displayName": .string(nick)],
+        timeout: .seconds(8)))
   }
 
   private func joinFailure(_ reply: HTTPReply) -> CallFailure? {
@@ -190,7 +192,7 @@ extension CallSession {
     switch configuration.role {
     case .participant where configuration.startsCall:
       // After a reconnect a call that others were in may have ended, and entering it would start a new one.
-      if until != nil, !isRunning { waitAndLook(until: until, at: now) } else { enterCall(at: now) }
+      if let until, !isRunning { lookForEnd(until: until) } else { enterCall(at: now) }
     case .participant, .listener:
       if isRunning {
         lookForCall(while: .nobodyInCall, until: until)
@@ -198,6 +200,25 @@ extension CallSession {
         waitAndLook(until: until, at: now)
       }
     }
+  }
+
+  /// The call that we come back to has nobody in it. Either it was ended, which the chat tells, or the others lost it as we
+  /// did, when a signaling server restarts for instance: then whoever is back first starts it again, as browsers do.
+  private mutating func lookForEnd(until: Instant) {
+    let request = ChatRequest.history(before: 0, limit: 100).httpRequest(at: address, number: outbox.nextNumber())
+    outbox.emit(.request(request))
+    stage = .lookingForEnd(request.id, until: until)
+  }
+
+  private mutating func endLookedFor(_ answer: Answer, until: Instant, at now: Instant) {
+    guard case .success(let reply) = answer, let page = ChatPage(reply) else {
+      return waitAndLook(until: until, at: now)
+    }
+    let newest = page.messages.filter {
+      ["call_started", "call_ended", "call_ended_everyone"].contains($0.systemMessage)
+    }
+    .max { $0.id ?? 0 < $1.id ?? 0 }
+    if newest?.systemMessage == "call_ended_everyone" { depart(.callEnded, at: now) } else { enterCall(at: now) }
   }
 
   /// Looks at once: the call may have begun after we joined the conversation and before we entered the room, when nobody
@@ -219,7 +240,7 @@ extension CallSession {
   }
 
   mutating func lookForCall(while reason: CallPhase.Wait, until: Instant?) {
-    let id = request(.listCall, .get, address.talkURL("v4/call/\(address.token)"))
+    let id = request(.listCall, .get, address.talkURL("v4/call/\(address.token)"), timeout: .seconds(9))
     stage = .lookingForCall(id, reason, until: until)
   }
 
@@ -258,7 +279,8 @@ extension CallSession {
     isConfirmed = false
     var body: [String: JSONValue] = [
       "flags": .number(Double(wantedFlags.rawValue)),
-      "silent": .bool(configuration.role == .listener || !configuration.ringsOthers),
+      // Whoever comes back rings nobody.
+      "silent": .bool(configuration.role == .listener || !configuration.ringsOthers || isReturning),
     ]
     if configuration.consentsToRecording { body["recordingConsent"] = true }
     stage = .enteringCall(request(.joinCall, .post, address.talkURL("v4/call/\(address.token)"), .object(body)))
@@ -273,7 +295,7 @@ extension CallSession {
     switch reply.status {
     case 200:
       failures = 0
-      stage = .awaitingConfirmation(until: now + timing.confirmation * (1 << unconfirmed))
+      stage = .awaitingConfirmation(until: now + timing.confirmation * (1 << max(0, unconfirmed - 1)))
     case 400:
       let reason = reason(in: reply)
       stop(reason == "consent" ? .consentNeeded : .callRefused(reason: reason ?? "HTTP status 400"), at: now)

@@ -9,7 +9,11 @@ extension CallSession {
   /// The server does not let us into the call, or not stay in it.
   mutating func lobbyClosed(at now: Instant) {
     lobbyIsClosed = true
-    if configuration.waitsInLobby { waitInLobby(at: now) } else { stop(.lobby, at: now) }
+    guard configuration.waitsInLobby else { return stop(.lobby, at: now) }
+    waitInLobby(at: now)
+    // It may have opened while the refusal was on its way.
+    stage = .waitingInLobby(checkAt: now + timing.rung(failures))
+    failures += 1
   }
 
   mutating func waitInLobby(at now: Instant) {
@@ -69,6 +73,7 @@ extension CallSession {
     case .failure: break
     }
     guard isKeptOutByLobby else { return approachCall(at: now) }
+    failures = 0
     enter(.waitingInLobby(opensAt: lobbyTime))
     stage = .waitingInLobby(checkAt: now + pause)
   }

@@ -89,7 +89,8 @@ extension CallSession {
     case .request:
       let isGone = subscriptions.requestFailed(tag.number, code: error.code, at: now, &outbox)
       if isGone { mediaServerSuspected(at: now) }
-    case .answer, .candidate: subscriptions.peerRefused(PeerID(number: tag.number), at: now, &outbox)
+    case .answer, .candidate:
+      subscriptions.peerRefused(PeerID(number: tag.number), code: error.code, at: now, &outbox)
     case .offer: publicationChanged(publication.offerRefused(error, peer: tag.number, at: now, &outbox), at: now)
     case .hello, .bye, .state: break
     }
@@ -153,7 +154,10 @@ extension CallSession {
     }
     if let own { ownEntryChanged(own, at: now) }
     reconcile(at: now)
-    if case .waitingForCall = stage, isCallRunning { enterCall(at: now) }
+    switch stage {
+    case .waitingForCall, .lookingForEnd: if isCallRunning { enterCall(at: now) }
+    default: break
+    }
     tryHearsay(at: now)
   }
 

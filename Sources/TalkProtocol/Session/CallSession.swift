@@ -77,6 +77,8 @@ public struct CallSession: Sendable {
     /// Is there a call?
     case lookingForCall(RequestID, CallPhase.Wait, until: Instant?)
     case waitingForCall(CallPhase.Wait, checkAt: Instant?, until: Instant?)
+    /// The call that we come back to is gone: was it ended?
+    case lookingForEnd(RequestID, until: Instant)
     case enteringCall(RequestID)
     case retryingCall(at: Instant)
     /// The server has let us in; the signaling server has not said so yet.

@@ -6,10 +6,10 @@ public struct CallTiming: Hashable, Sendable {
   public var welcome = Duration.seconds(1)
   /// The server's own limit for taking a session up again.
   public var resumeWindow = Duration.seconds(30)
-  /// From asking for the room to its answer; the server itself waits 10 s for Nextcloud.
-  public var room = Duration.seconds(12)
-  /// From the answer to joining the call until we should have seen ourselves in it.
-  public var confirmation = Duration.seconds(3)
+  /// From asking for the room to its answer. The server itself waits 10 s for Nextcloud, but a user no longer for us.
+  public var room = Duration.seconds(8)
+  /// From the answer to joining the call until we should have seen ourselves in it; more the third time.
+  public var confirmation = Duration.seconds(1)
   /// The server answers a request for an offer within 10 s, if only with an error: asking earlier asks twice.
   public var requestRepeat = Duration.seconds(12)
   /// As browsers do.

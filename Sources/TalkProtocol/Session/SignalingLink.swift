@@ -45,6 +45,8 @@ struct SignalingLink: Sendable {
   /// For an internal client.
   private let internalProof: (@Sendable () -> SecretProof)?
   private var state = State.closed
+  /// When the handshake at hand has to be through.
+  private var handshakeEnd: Instant?
 
   init(_ configuration: CallSession.Configuration) {
     address = configuration.address
@@ -99,6 +101,7 @@ struct SignalingLink: Sendable {
 
   private mutating func dial(_ url: String, _ greeting: Greeting, at now: Instant, _ outbox: inout Outbox) {
     let id = SocketID(number: outbox.nextNumber())
+    handshakeEnd = now + timing.handshake
     state = .opening(id, greeting, until: now + timing.handshake)
     outbox.emit(.openSocket(id, url: url))
   }
@@ -106,8 +109,8 @@ struct SignalingLink: Sendable {
   // MARK: Events
 
   mutating func socketOpened(_ id: SocketID, at now: Instant) {
-    guard case .opening(id, let greeting, _) = state else { return }
-    state = .awaitingWelcome(id, greeting, until: now + timing.welcome)
+    guard case .opening(id, let greeting, let end) = state else { return }
+    state = .awaitingWelcome(id, greeting, until: min(now + timing.welcome, end))
   }
 
   mutating func socketClosed(
@@ -202,7 +205,8 @@ struct SignalingLink: Sendable {
       hello = greeting
     }
     let tag = MessageTag(.hello, outbox.nextNumber())
-    state = .awaitingHello(id, greeting, id: tag.text, version: version, server, until: now + timing.handshake)
+    let end = handshakeEnd ?? now + timing.handshake
+    state = .awaitingHello(id, greeting, id: tag.text, version: version, server, until: end)
     outbox.emit(.send(id, text: ClientMessage(id: tag.text, .hello(hello)).text))
     return nil
   }

@@ -105,6 +105,13 @@ struct Subscriptions: Sendable {
     subscriptions[id]?.failures = failures + 1
   }
 
+  /// At once after the first failure in a row, later after the next.
+  private mutating func requestAgain(_ id: ParticipantID, at now: Instant, _ outbox: inout Outbox) {
+    guard subscriptions[id]?.failures == 0 else { return requestLater(id, at: now) }
+    subscriptions[id]?.failures = 1
+    request(id, at: now, &outbox)
+  }
+
   mutating func handleTimeout(at now: Instant, _ outbox: inout Outbox) {
     let due = subscriptions.filter { _, subscription in
       switch subscription.request {
@@ -142,10 +149,13 @@ struct Subscriptions: Sendable {
   }
 
   /// An error about the answer to, or a candidate for, `peer`.
-  mutating func peerRefused(_ peer: PeerID, at now: Instant, _ outbox: inout Outbox) {
+  mutating func peerRefused(_ peer: PeerID, code: String, at now: Instant, _ outbox: inout Outbox) {
     guard let id = owners[peer], subscriptions[id]?.peer?.isConnected == false else { return }
     closePeer(of: id, &outbox)
-    requestLater(id, at: now)
+    if case .outstanding = subscriptions[id]?.request { return }
+    // Where we had a connection before, the server may have taken its end for that of this one. It has neither now, and
+    // nothing to wait for.
+    if code == "client_not_found" { requestAgain(id, at: now, &outbox) } else { requestLater(id, at: now) }
   }
 
   // MARK: Negotiation
@@ -215,12 +225,7 @@ struct Subscriptions: Sendable {
     guard let id = owners[peer], let subscription = subscriptions[id] else { return }
     closePeer(of: id, &outbox)
     if case .outstanding = subscription.request { return }
-    if subscription.failures == 0 {
-      subscriptions[id]?.failures = 1
-      request(id, at: now, &outbox)
-    } else {
-      requestLater(id, at: now)
-    }
+    requestAgain(id, at: now, &outbox)
   }
 
   /// Nothing arrives. A muted participant may send nothing; else the stream may be gone without a word, as after a
