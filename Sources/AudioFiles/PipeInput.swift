@@ -6,6 +6,9 @@ internal import Glibc
 ///
 /// A pipe is read no more than a tenth of a second ahead and its kernel buffer is made small, so that what a live
 /// program writes is sent soon; a program that could write faster is held back. After the end comes silence.
+///
+/// Pipes, sockets and terminals are read on the loop that hands blocks out: they never make it wait, and its priority is
+/// that of sound. A file may have to wait for its disk, and is read elsewhere, a second ahead.
 public actor PipeInput: AudioInput {
   public nonisolated let loop: GLibExecutor
   public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -16,7 +19,7 @@ public actor PipeInput: AudioInput {
   private let descriptor: Int32
   private let name: String
   private let pacingLoop: GLibExecutor
-  private let ring = SampleRing(capacity: PCM.sampleRate / 10)
+  private let ring: SampleRing
   private let underruns = Locked(0)
   private var bytes: [UInt8]
   private var samples: [Float]
@@ -28,16 +31,19 @@ public actor PipeInput: AudioInput {
   /// - Parameters:
   ///   - descriptor: What to read; it stays open.
   ///   - name: What errors call it.
-  ///   - loop: Where it is read.
+  ///   - fileLoop: Where it is read if it is a file.
   ///   - pacingLoop: Where blocks are handed out.
   public init(
-    descriptor: Int32 = 0, name: String = "standard input", on loop: GLibExecutor = .files,
+    descriptor: Int32 = 0, name: String = "standard input", filesOn fileLoop: GLibExecutor = .files,
     pacedOn pacingLoop: GLibExecutor = .audio
   ) {
     self.descriptor = descriptor
     self.name = name
-    self.loop = loop
     self.pacingLoop = pacingLoop
+    var status = stat()
+    let isFile = fstat(descriptor, &status) == 0 && [S_IFREG, S_IFBLK].contains(status.st_mode & S_IFMT)
+    loop = isFile ? fileLoop : pacingLoop
+    ring = SampleRing(capacity: isFile ? PCM.sampleRate : PCM.sampleRate / 10)
     samples = Array(repeating: 0, count: ring.capacity)
     bytes = Array(repeating: 0, count: 2 * ring.capacity)
   }
