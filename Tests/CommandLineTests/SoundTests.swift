@@ -100,6 +100,27 @@ import Testing
     }
   }
 
+  @Test func `a call over IPv6 alone is heard and recorded`() async throws {
+    try await withRoom { options, _ in
+      options.address = "::1"
+    } _: { room, url in
+      #expect(url.hasPrefix("http://[::1]:"))
+      let run = try RunDirectory()
+      let (speech, path) = (run.file("speech.wav"), run.file("call.wav"))
+      try WaveFile.write(Self.speech(of: .bass, seconds: 5), to: speech)
+      let loopback = ["--ice-address", "::1"]
+      let speaker = try ChildProcess(
+        "talkbridge", ["join", url, "--input", speech, "--loop", "--output", "none"] + loopback)
+      try await eventually("the speaker in the call") { await !room.namesInCall(token).isEmpty }
+      let recorder = try ChildProcess(
+        "talkbridge", ["record", url, "--output", path, "--duration", "4s"] + loopback)
+      #expect(try await recorder.exit(within: .seconds(60)) == .code(0), "\(recorder.transcript)")
+      let heard = Self.voices(in: try WaveFile.read(path))
+      #expect(heard == [.bass])
+      try await speaker.terminate()
+    }
+  }
+
   @Test func `a reader that has enough ends the program in good order`() async throws {
     try await withRoom { room, url in
       let speaker = try ChildProcess(

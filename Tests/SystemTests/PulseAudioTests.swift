@@ -6,8 +6,7 @@ import Testing
 @Suite(.serialized) struct `A call on PulseAudio's devices` {
   @Test func `is heard on the default sink and speaks from the default source`() async throws {
     try await RealInstallation.with { installation in
-      let pulse = try await PulseServer.start(in: installation.run)
-      defer { pulse.server.stop() }
+      let pulse = try await PulseDaemon.headset()
       let toClara = installation.run.file("to Clara.wav")
       let clara = try installation.speaker(.soprano, name: "Clara", output: toClara)
       let bruno = try installation.talkbridge("join", ["--name", "Bruno"], environment: pulse.environment)
@@ -34,9 +33,7 @@ import Testing
   }
 
   @Test func `can be looked up`() async throws {
-    let run = try RunDirectory()
-    let pulse = try await PulseServer.start(in: run)
-    defer { pulse.server.stop() }
+    let pulse = try await PulseDaemon.headset()
     let devices = try ChildProcess("talkbridge", ["devices"], environment: pulse.environment)
     #expect(try await devices.exit() == .code(0))
     let lines = devices.output.split(separator: "\n")

@@ -11,6 +11,8 @@ final class RealInstallation {
   static let recordingSecret = "rig-recording-secret"
 
   let run: RunDirectory
+  /// Where clients are served.
+  let address: String
   let room: EmbeddedRoom
   let coturn: CoturnServer?
   /// The installation's address.
@@ -24,14 +26,15 @@ final class RealInstallation {
   /// - Parameters:
   ///   - relay: With a TURN server, offered to clients over these transports only.
   ///   - conversations: Further ones.
+  ///   - address: Where clients are served.
   ///   - change: What is wrong with it.
   static func with(
     relay: [CoturnServer.Transport] = [], conversations: [HostedConversation] = [],
-    _ name: String = #function, _ change: (inout EmbeddedRoom.Options) -> Void = { _ in },
-    _ body: (RealInstallation) async throws -> Void
+    at address: String = Rig.serverAddress, _ name: String = #function,
+    _ change: (inout EmbeddedRoom.Options) -> Void = { _ in }, _ body: (RealInstallation) async throws -> Void
   ) async throws {
     let installation = try await RealInstallation(
-      relay: relay, conversations: conversations, change, in: try RunDirectory(name))
+      relay: relay, conversations: conversations, at: address, change, in: try RunDirectory(name))
     do { try await body(installation) } catch {
       await installation.stop()
       throw error
@@ -40,18 +43,19 @@ final class RealInstallation {
   }
 
   private init(
-    relay: [CoturnServer.Transport], conversations: [HostedConversation],
+    relay: [CoturnServer.Transport], conversations: [HostedConversation], at address: String,
     _ change: (inout EmbeddedRoom.Options) -> Void, in run: RunDirectory
   ) async throws {
     self.run = run
-    janus = try await JanusServer.start(in: run)
-    signaling = try await SignalingServer.start(in: run)
+    self.address = address
+    janus = try await JanusServer.start(in: run, serving: address)
+    signaling = try await SignalingServer.start(in: run, serving: address)
     coturn = relay.isEmpty ? nil : try await CoturnServer.start(in: run)
     var options = EmbeddedRoom.Options()
-    options.address = Rig.serverAddress
+    options.address = address
     options.port = 8080
     options.recordingSecret = Self.recordingSecret
-    options.externalSignaling = .init(url: SignalingServer.url, secret: SignalingServer.backendSecret)
+    options.externalSignaling = .init(url: SignalingServer.url(at: address), secret: SignalingServer.backendSecret)
     if coturn != nil { options.turnServers = [.init(urls: relay.map(\.url), secret: CoturnServer.secret)] }
     change(&options)
     room = EmbeddedRoom(
@@ -68,14 +72,14 @@ final class RealInstallation {
   /// Kills Janus and starts it again: all media is gone, and nobody is told.
   func restartJanus() async throws {
     janus.stop()
-    janus = try await JanusServer.start(in: run)
+    janus = try await JanusServer.start(in: run, serving: address)
   }
 
   /// Kills the signaling server and starts it again `pause` later: it remembers nobody.
   func restartSignaling(after pause: Duration = .zero) async throws {
     signaling.stop()
     try await Task.sleep(for: pause)
-    signaling = try await SignalingServer.start(in: run)
+    signaling = try await SignalingServer.start(in: run, serving: address)
   }
 
   /// Stops the signaling server for good.

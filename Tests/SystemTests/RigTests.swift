@@ -45,8 +45,7 @@ import Testing
   }
 
   @Test func `has a PulseAudio daemon whose microphone can be played into`() async throws {
-    let run = try RunDirectory()
-    let pulse = try await PulseServer.start(in: run)
+    let pulse = try await PulseDaemon.headset()
     let play = try ChildProcess(
       "paplay", ["--device=microphone", "--raw", "--rate=48000", "--channels=1", "--format=s16le", "/dev/urandom"],
       environment: pulse.environment)

@@ -23,7 +23,18 @@ public final class PulseDaemon: Sendable {
     try await start()
   }
 
+  /// A daemon like a machine with a headset: the sinks `speaker` and `microphone`, and a source `capture` that carries what
+  /// is played on `microphone` (browsers do not see monitors).
+  public static func headset() async throws -> PulseDaemon {
+    try await PulseDaemon(modules: ["module-remap-source master=microphone.monitor source_name=capture"])
+  }
+
   deinit { process.withLock { $0 }?.kill() }
+
+  /// What clients of `headset` need in their environment: this daemon, and its devices as their defaults.
+  public var environment: [String: String] {
+    ["PULSE_SERVER": server, "PULSE_SINK": "speaker", "PULSE_SOURCE": "capture"]
+  }
 
   /// Its address, as clients and `PULSE_SERVER` name it.
   public var server: String { "unix:\(directory.path)/pulse.socket" }

@@ -1,16 +1,20 @@
 #!/usr/bin/env bash
 # Runs one of the servers that a real installation has, configured for the rig:
 #
-#   deploy/rig/server.sh janus|coturn|signaling|pulseaudio DIRECTORY
+#   deploy/rig/server.sh janus|coturn|signaling DIRECTORY
 #
 # Its configuration, and what else it writes, goes into the directory; its log to standard output. It is started by exec,
 # so that its process id is the script's. Meant for inside deploy/rig/namespace.sh: ports are fixed, and only the address
-# can be chosen (RIG_ADDRESS, for a second set). The signaling server wants Janus to be there, and looks for the Nextcloud
+# can be chosen (RIG_ADDRESS); clients may be served at another one, an IPv6 address for instance (RIG_PUBLIC_ADDRESS), while
+# the servers speak to each other over the first. The signaling server wants Janus to be there, and looks for the Nextcloud
 # that it serves at port 8080 (RIG_BACKEND); coturn speaks TLS if RIG_CERTIFICATE and RIG_KEY name the files for it.
 set -euo pipefail
 rig=$(readlink -f "$(dirname "$0")/../..")/.build-rig
 address=${RIG_ADDRESS:-10.77.0.1}
-[ $# = 2 ] || { echo "usage: deploy/rig/server.sh janus|coturn|signaling|pulseaudio DIRECTORY" >&2; exit 64; }
+public=${RIG_PUBLIC_ADDRESS:-$address}
+# Every address of both families where clients use IPv6.
+case "$public" in *:*) ipv6=true listen='[::]' ;; *) ipv6=false listen=$public ;; esac
+[ $# = 2 ] || { echo "usage: deploy/rig/server.sh janus|coturn|signaling DIRECTORY" >&2; exit 64; }
 [ -x "$rig/bin/janus" ] || { echo "deploy/rig/server.sh: no servers here; run deploy/packages.sh test" >&2; exit 69; }
 mkdir -p "$2"
 directory=$(readlink -f "$2")
@@ -31,10 +35,13 @@ general: {
   debug_colors = false
   admin_secret = "rig-admin"
 }
-media: { rtp_port_range = "20000-20499" }
+media: {
+  rtp_port_range = "20000-20499"
+  ipv6 = $ipv6
+}
 nat: {
   full_trickle = true
-  ice_enforce_list = "$address"
+  ice_enforce_list = "$public"
 }
 plugins: { disable = "$(list "$library"/plugins videoroom)" }
 transports: { disable = "$(list "$library"/transports websockets)" }
@@ -82,7 +89,7 @@ END
 signaling() {
   cat >"$directory/signaling.conf" <<END
 [http]
-listen = $address:8081
+listen = $listen:8081
 [sessions]
 hashkey = 0123456789abcdef0123456789abcdef
 blockkey = fedcba9876543210fedcba9876543210
@@ -106,19 +113,7 @@ END
   exec "$rig/bin/nextcloud-spreed-signaling-server" -config "$directory/signaling.conf"
 }
 
-# Two null sinks, `speaker` and `microphone`; what is played on `microphone` comes out of the source `capture` (browsers do
-# not see monitors). Clients: PULSE_SERVER=unix:DIRECTORY/pulse.socket.
-pulseaudio() {
-  export HOME=$directory XDG_RUNTIME_DIR=$directory
-  exec "$rig/bin/pulseaudio" -n --daemonize=no --exit-idle-time=-1 --disallow-exit --use-pid-file=no --realtime=no \
-    --high-priority=no --log-target=stderr \
-    -L "module-native-protocol-unix socket=$directory/pulse.socket auth-anonymous=1" \
-    -L "module-null-sink sink_name=speaker rate=48000 channels=2" \
-    -L "module-null-sink sink_name=microphone rate=48000 channels=1" \
-    -L "module-remap-source master=microphone.monitor source_name=capture"
-}
-
 case "$1" in
-  janus | coturn | signaling | pulseaudio) "$1" ;;
+  janus | coturn | signaling) "$1" ;;
   *) echo "deploy/rig/server.sh: no server called $1" >&2; exit 64 ;;
 esac

@@ -59,7 +59,7 @@ public final class ChromiumParticipant: Sendable {
   ///   - relayOnly: use TURN or nothing. A `turns:` server's certificate is not verified.
   ///   - leavesAfter: leave the call properly, this long after having entered it.
   public init(
-    base: String = SignalingServer.defaultBackend, token: String, name: String, microphone: String? = nil,
+    base: String = "http://\(Rig.serverAddress):8080", token: String, name: String, microphone: String? = nil,
     devices: PulseServer? = nil, speaks: Bool = true, video: Bool = false, mutes: (from: Duration, to: Duration)? = nil,
     relayOnly: Bool = false,
     leavesAfter: Duration? = nil, in run: RunDirectory

@@ -7,6 +7,37 @@ public enum Rig {
   /// Where programs started by `client` are.
   public static let clientAddress = "10.77.0.2"
 
+  /// The same over IPv6, inside `withIPv6`.
+  public static let serverAddressV6 = "fd00:77::1"
+  private static let clientAddressV6 = "fd00:77::2"
+
+  /// An address as URLs have it.
+  static func host(_ address: String) -> String { address.contains(":") ? "[\(address)]" : address }
+
+  /// Runs `body` while the cable carries IPv6 and nothing else.
+  public static func withIPv6Alone(_ body: () async throws -> Void) async throws {
+    try requireNamespace()
+    let addresses = [
+      (["-6", "addr"], serverAddressV6, "v0"), (["-n", "cli", "-6", "addr"], clientAddressV6, "v1"),
+    ]
+    func change(_ verb: String) async throws {
+      for (words, address, device) in addresses {
+        let flags = verb == "add" ? ["nodad"] : []
+        let ip = try ChildProcess("ip", words + [verb, "\(address)/64", "dev", device] + flags)
+        guard try await ip.exit() == .code(0) else { throw RigError(ip.transcript) }
+      }
+    }
+    try await change("add")
+    var failure: (any Error)?
+    do {
+      for direction in [Direction.input, .output] { try await drop(direction, "meta nfproto ipv4") }
+      try await body()
+    } catch { failure = error }
+    try await heal()
+    try await change("del")
+    if let failure { throw failure }
+  }
+
   /// Starts a program at the far end of the cable, as a client of the servers.
   public static func client(
     _ program: String, _ arguments: [String] = [], environment: [String: String] = [:],

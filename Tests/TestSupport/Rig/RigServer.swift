@@ -42,27 +42,34 @@ public final class RigServer: Sendable {
 /// Janus with its VideoRoom plugin: the SFU, for the signaling server.
 public enum JanusServer {
   /// Starts it at the rig's address, port 8188.
-  public static func start(in run: RunDirectory) async throws -> RigServer {
+  /// - Parameter address: Where clients send their media.
+  public static func start(in run: RunDirectory, serving address: String = Rig.serverAddress) async throws -> RigServer
+  {
     try Rig.requireNamespace()
-    return try await RigServer("janus", in: run) { _ in canConnect(to: 8188) }
+    return try await RigServer("janus", in: run, environment: ["RIG_PUBLIC_ADDRESS": address]) { _ in
+      canConnect(to: 8188)
+    }
   }
 }
 
 /// The standalone signaling server ("high-performance backend").
 public enum SignalingServer {
   /// What clients get as `server` of the signaling settings.
-  public static let url = "http://\(Rig.serverAddress):8081/"
+  public static let url = url(at: Rig.serverAddress)
+  /// The same where clients are served at another address.
+  public static func url(at address: String) -> String { "http://\(Rig.host(address)):8081/" }
   /// The secret that it shares with Nextcloud.
   public static let backendSecret = "rig-backend-secret"
   /// The secret with which internal clients say hello.
   public static let internalSecret = "rig-internal-secret"
-  /// Where it expects Nextcloud unless told otherwise.
-  public static let defaultBackend = "http://\(Rig.serverAddress):8080"
 
-  /// Starts it; Janus must be up. It asks `backend`, a Nextcloud's base URL, once the first client says hello.
-  public static func start(in run: RunDirectory, backend: String = defaultBackend) async throws -> RigServer {
+  /// Starts it; Janus must be up. Once the first client says hello it asks the Nextcloud at port 8080 of `address`, where
+  /// clients find it too.
+  public static func start(in run: RunDirectory, serving address: String = Rig.serverAddress) async throws -> RigServer
+  {
     try Rig.requireNamespace()
-    return try await RigServer("signaling", in: run, environment: ["RIG_BACKEND": backend]) { _ in
+    let environment = ["RIG_PUBLIC_ADDRESS": address, "RIG_BACKEND": "http://\(Rig.host(address)):8080"]
+    return try await RigServer("signaling", in: run, environment: environment) { _ in
       answer(from: 8081, to: "GET /api/v1/welcome HTTP/1.0\r\n\r\n").contains("mcu")
     }
   }
@@ -109,29 +116,5 @@ public struct CoturnServer: Sendable {
     openssl.closeInput()
     guard try await openssl.exit() == .code(0) else { throw RigError("no credentials: \(openssl.transcript)") }
     return (username, Data(openssl.outputBytes).base64EncodedString())
-  }
-}
-
-/// A PulseAudio daemon with the null sinks `speaker` and `microphone`, and a source `capture` that carries what is played
-/// on `microphone`. Needs no network.
-public struct PulseServer: Sendable {
-  /// The running daemon.
-  public let server: RigServer
-
-  /// What clients need in their environment: this daemon, and its devices as their defaults.
-  public var environment: [String: String] {
-    ["PULSE_SERVER": "unix:\(server.directory)/pulse.socket", "PULSE_SINK": "speaker", "PULSE_SOURCE": "capture"]
-  }
-
-  /// Starts the daemon.
-  public static func start(in run: RunDirectory) async throws -> PulseServer {
-    let server = try await RigServer("pulseaudio", in: run) { server in
-      let pactl = try? ChildProcess(
-        "pactl", ["list", "short", "sources"], environment: ["PULSE_SERVER": "unix:\(server.directory)/pulse.socket"])
-      guard let pactl else { return false }
-      while pactl.exitStatus == nil { usleep(1000) }
-      return pactl.output.contains("capture")
-    }
-    return PulseServer(server: server)
   }
 }
