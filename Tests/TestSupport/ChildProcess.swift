@@ -175,7 +175,7 @@ public final class ChildProcess: Sendable {
 
   /// Waits until the program has ended, and throws with what it printed when it does not within `limit`.
   @discardableResult
-  public func exit(within limit: Duration = .seconds(30)) async throws -> Exit {
+  public func exit(within limit: Duration = .seconds(60)) async throws -> Exit {
     do {
       try await eventually(within: limit, "the end of \(commandLine)") { exitStatus != nil }
     } catch let error as DeadlineExceeded {

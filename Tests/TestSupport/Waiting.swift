@@ -10,7 +10,7 @@ public struct DeadlineExceeded: Error, CustomStringConvertible {
 /// The limit is a safety net against a hang, not part of what a test asserts: keep it generous.
 /// - Parameter pause: Between two looks; longer where looking takes long.
 public func eventually(
-  within limit: Duration = .seconds(20), every pause: Duration = .milliseconds(5), _ what: String,
+  within limit: Duration = .seconds(60), every pause: Duration = .milliseconds(5), _ what: String,
   isolation: isolated (any Actor)? = #isolation,
   _ condition: () async throws -> Bool
 ) async throws {
