@@ -14,8 +14,7 @@ import Testing
   @Test func `is told for two talkbridges and two browsers, one after the other`() async throws {
     let seconds = ProcessInfo.processInfo.environment["MOUTH_TO_EAR_SECONDS"].flatMap { Int($0) } ?? 10
     try await RealInstallation.with { installation in
-      let pulse = try await PulseServer.start(in: installation.run)
-      defer { pulse.server.stop() }
+      let pulse = try await PulseDaemon.headset()
       let speech = installation.run.file("speech.wav")
       let maker = try ChildProcess(
         Repository.root + "/.build-venv/bin/python",
@@ -51,7 +50,7 @@ import Testing
     }
   }
 
-  private static func listen(to speech: String, for seconds: Int, _ pulse: PulseServer) async throws -> Figures {
+  private static func listen(to speech: String, for seconds: Int, _ pulse: PulseDaemon) async throws -> Figures {
     let listener = try ChildProcess(
       Repository.root + "/.build-venv/bin/python",
       [Repository.root + "/Tests/Benchmarks/mouth-to-ear/listen.py", speech, "\(seconds)"],

@@ -60,7 +60,7 @@ public final class ChromiumParticipant: Sendable {
   ///   - leavesAfter: leave the call properly, this long after having entered it.
   public init(
     base: String = "http://\(Rig.serverAddress):8080", token: String, name: String, microphone: String? = nil,
-    devices: PulseServer? = nil, speaks: Bool = true, video: Bool = false, mutes: (from: Duration, to: Duration)? = nil,
+    devices: PulseDaemon? = nil, speaks: Bool = true, video: Bool = false, mutes: (from: Duration, to: Duration)? = nil,
     relayOnly: Bool = false,
     leavesAfter: Duration? = nil, in run: RunDirectory
   ) async throws {
