@@ -230,7 +230,8 @@ public actor CallGateway {
     eventContinuation.yield(.call(event))
     if session.participantCount > 0 {
       hadCompany = true
-    } else if hadCompany, options.leavesWhenEmpty, case .participantLeft = event {
+    } else if hadCompany, options.leavesWhenEmpty, case .participantLeft = event, session.phase == .inCall {
+      // Elsewhere those who left are forgotten because we are on our way, back or to another conversation.
       leave(.everybodyLeft)
     }
   }

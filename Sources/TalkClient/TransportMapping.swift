@@ -23,10 +23,16 @@ extension HTTPReply {
   init(_ response: HTTPResponse) {
     // Nextcloud gives seconds; a date (RFC 9110 §10.2.3) says nothing that the session's own patience would not.
     let seconds = response.headers["Retry-After"].flatMap { Int($0) }.flatMap { (0...86_400).contains($0) ? $0 : nil }
+    // “25600ms”: what the server would wait for before the next attempt.
+    let throttling = response.headers["X-Nextcloud-Bruteforce-Throttled"].flatMap { value in
+      value.hasSuffix("ms") ? Int(value.dropLast(2)).flatMap { (0...3_600_000).contains($0) ? $0 : nil } : nil
+    }
+    let pauses: [Duration] = [seconds.map { .seconds($0) }, throttling.map { .milliseconds($0) }].compactMap(\.self)
     self.init(
-      status: response.status, body: response.body, retryAfter: seconds.map { .seconds($0) },
+      status: response.status, body: response.body, retryAfter: pauses.max(),
       isMaintenance: response.headers["X-Nextcloud-Maintenance-Mode"] == "1",
-      lastGiven: response.headers["X-Chat-Last-Given"].flatMap { Int($0) })
+      lastGiven: response.headers["X-Chat-Last-Given"].flatMap { Int($0) }, url: response.url,
+      location: (300..<400).contains(response.status) ? response.headers["Location"] : nil)
   }
 }
 

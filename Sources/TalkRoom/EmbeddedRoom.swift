@@ -15,6 +15,7 @@ public actor EmbeddedRoom {
     public var address = "127.0.0.1"
     /// 0: any free port.
     public var port = 0
+    public var installation = Installation()
     public var deadlines = Deadlines()
     public var externalSignaling: ExternalSignaling?
     /// What the signaling settings offer: `stun:` addresses.
@@ -99,6 +100,7 @@ public actor EmbeddedRoom {
     tokens.admitInternalClients(knowing: options.internalSecret)
     var nextcloud = Nextcloud { tokens.issue(for: $0) }
     nextcloud.helloTokenKey = tokens.publicKeyPEM
+    nextcloud.installation = options.installation
     for conversation in conversations { nextcloud.conversations[conversation.token] = conversation }
     let deadlines = SignalingHub.Deadlines(
       hello: options.deadlines.hello, room: options.deadlines.room, resume: options.deadlines.resume,
@@ -120,7 +122,7 @@ public actor EmbeddedRoom {
     let port = try await webServer.listen(address: options.address, port: options.port)
     self.webServer = webServer
     let host = options.address.contains(":") ? "[\(options.address)]" : options.address
-    let base = "\(certificate == nil ? "http" : "https")://\(host):\(port)"
+    let base = "\(certificate == nil ? "http" : "https")://\(host):\(port)" + options.installation.path
     tokens.serve(base)
     forwarding = try ForwardingUnit(address: options.address) { [weak self] event in
       self?.assumeIsolated { $0.handle(.media(event)) }
@@ -225,11 +227,17 @@ public actor EmbeddedRoom {
   /// Takes all app passwords of a user away.
   public func revokeAppPasswords(of user: String) { server.nextcloud.accounts.revoke(of: user) }
 
+  /// How often somebody named a conversation that he cannot see, or gave a wrong password: what counts against an address.
+  public var failedAttempts: Int { server.nextcloud.failedAttempts }
+
   /// How many requests came with a login that is not good.
   public var refusedLogins: Int { server.nextcloud.accounts.refusedLogins }
 
-  /// Puts the installation into maintenance mode, or out of it.
-  public func setMaintenance(_ isInMaintenance: Bool) { server.nextcloud.isInMaintenance = isInMaintenance }
+  /// Puts the installation into maintenance mode, in which it tells clients to come back after so many seconds, or out of it.
+  public func setMaintenance(_ isInMaintenance: Bool, pause: Int = 120) {
+    server.nextcloud.isInMaintenance = isInMaintenance
+    server.nextcloud.maintenancePause = pause
+  }
 
   /// Tells clients that the installation has no signaling server, or that it has one.
   public func setInternalSignaling(_ isInternal: Bool) { server.nextcloud.signaling.isInternal = isInternal }
@@ -282,6 +290,21 @@ public actor EmbeddedRoom {
   private var time: Int { Int(Date.now.timeIntervalSince1970) }
 
   private func respond(to request: WebRequest) async -> WebResponse {
+    if let redirection = faults.redirection {
+      return .reply(redirection.status, headers: ["Location": redirection.base + request.path])
+    }
+    if faults.isUntrusted {
+      let page = "<p>Access through untrusted domain. Edit the “trusted_domains” setting in config/config.php.</p>"
+      return .reply(400, headers: ["Content-Type": "text/html; charset=utf-8"], text: page)
+    }
+    guard request.path.hasPrefix(options.installation.path + "/") else { return .reply(404, text: "Not Found") }
+    return await respond(
+      below: WebRequest(
+        method: request.method, path: String(request.path.dropFirst(options.installation.path.count)),
+        queryString: request.queryString, headers: request.headers, body: request.body))
+  }
+
+  private func respond(below request: WebRequest) async -> WebResponse {
     if faults.replyDelay > .zero { try? await Task.sleep(for: faults.replyDelay) }
     if isOutOfReach { return .drop }
     if faults.droppedRequests.contains(where: { request.path.hasSuffix($0) }) { return .drop }

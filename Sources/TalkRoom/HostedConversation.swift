@@ -21,6 +21,8 @@ public struct HostedConversation: Sendable, Equatable {
   public var members: Set<String> = []
   /// Those of the members who may do everything.
   public var moderators: Set<String> = []
+  /// The Nextcloud where it really lives, if it is not this one: a federated conversation.
+  public var remoteServer: String?
   /// Guests are turned away with 403 `ban`.
   public var bansGuests = false
 

@@ -29,7 +29,8 @@ extension Nextcloud {
       "recordingConsent": conversation.requiresRecordingConsent ? 1 : 0, "mentionPermissions": 0, "isArchived": false,
       "isImportant": false, "isSensitive": false, "lastMessage": lastMessage ?? [],
     ]
-    return .object(room)
+    guard let remote = conversation.remoteServer else { return .object(room) }
+    return JSONValue.object(room).merging(["remoteServer": .string(remote), "remoteToken": "elsewhere1"])
   }
 
   /// The conversations that a user belongs to.

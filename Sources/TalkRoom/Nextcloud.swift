@@ -99,6 +99,11 @@ struct Nextcloud {
   var parents: [Int: Int] = [:]
   var reactors: [Int: [String: Set<String>]] = [:]
   var isInMaintenance = false
+  /// How long clients are told to wait then, in seconds.
+  var maintenancePause = 120
+  var installation = EmbeddedRoom.Installation()
+  /// How often somebody named a conversation that he cannot see, or a wrong password: what Nextcloud holds against addresses.
+  private(set) var failedAttempts = 0
   /// The public key by which signaling servers verify our tokens (PEM).
   var helloTokenKey = ""
   /// Signs a `hello` token for a user id (empty for guests).
@@ -119,7 +124,11 @@ struct Nextcloud {
   /// Answers a request. `time` is in seconds since 1970.
   mutating func handle(_ request: Request, time: Int) -> (reply: Reply, notifications: [RoomNotification]) {
     if isInMaintenance {
-      return (Reply(status: 503, body: nil, headers: ["X-Nextcloud-Maintenance-Mode": "1", "Retry-After": "120"]), [])
+      return (
+        Reply(
+          status: 503, body: nil, headers: ["X-Nextcloud-Maintenance-Mode": "1", "Retry-After": "\(maintenancePause)"]),
+        []
+      )
     }
     var phpSession = request.cookies[Self.sessionCookieName] ?? ""
     let isNew = phpSession.count != 26
@@ -185,45 +194,26 @@ struct Nextcloud {
         """)
   }
 
-  private var capabilities: JSONValue {
-    let features: [JSONValue] = [
-      "audio", "video", "chat-v2", "conversation-v4", "guest-signaling", "guest-display-names", "no-ping",
-      "system-messages", "in-call-flags", "conversation-call-flags", "chat-replies", "force-mute", "raise-hand",
-      "signaling-v3", "publishing-permissions", "conversation-permissions", "chat-permission", "silent-send",
-      "silent-call", "session-state", "recording-consent", "ban-v1", "chat-reference-id", "reactions",
-      "markdown-messages", "edit-messages", "delete-messages",
-    ]
-    return [
-      "version": [
-        "major": 32, "minor": 0, "micro": 1, "string": "32.0.1", "edition": "", "extendedSupport": false,
-      ],
-      "capabilities": [
-        "spreed": [
-          "features": .array(features), "features-local": [],
-          "config": [
-            "call": [
-              "enabled": true, "recording": false, "recording-consent": 2, "end-to-end-encryption": false,
-              "max-duration": 0,
-            ],
-            "chat": ["max-length": 32000],
-            "signaling": ["session-ping-limit": 200, "hello-v2-token-key": .string(helloTokenKey)],
-          ], "version": "21.1.7",
-        ]
-      ],
-    ]
-  }
-
   private mutating func settings(_ token: String, _ user: String?, isRecorder: Bool?) -> Reply {
-    if isRecorder == false { return failure(401, data: .null) }
+    if isRecorder == false {
+      failedAttempts += 1
+      return failure(401, data: .null)
+    }
     let isVisible = isRecorder == true ? conversations[token] != nil : conversation(token, for: user) != nil
-    guard isVisible || token.isEmpty else { return failure(404, data: .null) }
+    guard isVisible || token.isEmpty else {
+      failedAttempts += 1
+      return failure(404, data: .null)
+    }
     let ticket = JSONValue.string(draw(16) + "::" + draw(64))
     return ok([
       "signalingMode": signaling.isInternal ? "internal" : "external", "userId": user.map { .string($0) } ?? nil,
       "hideWarning": true,
       "server": signaling.isInternal ? "" : .string(signaling.server), "ticket": ticket,
       "helloAuthParams": ["1.0": ["userid": nil, "ticket": ticket], "2.0": ["token": .string(signToken(user ?? ""))]],
-      "federation": nil, "stunservers": .array(signaling.stunServers), "turnservers": .array(signaling.turnServers),
+      "federation": conversations[token]?.remoteServer.map {
+        ["server": "https://hpb.elsewhere.example", "nextcloudServer": .string($0), "roomId": "elsewhere1"]
+      } ?? nil,
+      "stunservers": .array(signaling.stunServers), "turnservers": .array(signaling.turnServers),
       "sipDialinInfo": "",
     ])
   }
@@ -260,10 +250,14 @@ struct Nextcloud {
   ) -> (reply: Reply, notifications: [RoomNotification]) {
     let user = request.login?.user
     let isMember = user.map { conversations[token]?.has($0) ?? false } ?? false
-    guard let conversation = conversation(token, for: user) else { return (failure(404, data: .null), []) }
+    guard let conversation = conversation(token, for: user) else {
+      failedAttempts += 1
+      return (failure(404, data: .null), [])
+    }
     if conversation.bansGuests, user == nil { return (failure(403, data: ["error": "ban"]), []) }
     guard isMember || conversation.password == request.body["password"].string || isUnlocked(conversation, phpSession)
     else {
+      failedAttempts += 1
       return (failure(403, data: ["error": "password"]), [])
     }
     // Talk's session ids are base64 with all its characters: clients must not take them for path segments.

@@ -23,6 +23,21 @@ public struct RoomFaults: Sendable, Equatable {
   public var refusedMessages: [String: String] = [:]
   /// WebSocket handshakes are answered with this status.
   public var refusedHandshake: Int?
+  /// All requests are sent elsewhere.
+  public var redirection: Redirection?
+  /// The installation does not want to be called by the name under which it is reached.
+  public var isUntrusted = false
+
+  /// A redirect to the same path below another address.
+  public struct Redirection: Sendable, Equatable {
+    public var status: Int
+    public var base: String
+
+    public init(_ status: Int, to base: String) {
+      self.status = status
+      self.base = base
+    }
+  }
 
   /// How far Nextcloud's clock is ahead of the signaling server's, or behind it: in the dates that it tells, and in the
   /// tokens for the signaling server.

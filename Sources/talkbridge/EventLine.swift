@@ -41,6 +41,7 @@ struct EventLine {
           time.map { .string(Date(timeIntervalSince1970: Double($0)).formatted(.iso8601)) } ?? .null
       }
       self.init("phase", members)
+    case .serverMoved(let address): self.init("server-moved", ["address": .string(address)])
     case .conversationJoined(let name):
       self.init("conversation-joined", ["name": name.map { .string($0) } ?? .null])
     case .participantJoined(let participant):
@@ -153,6 +154,7 @@ extension CallPhase {
     switch self {
     case .idle: "idle"
     case .checkingServer: "checking-server"
+    case .waitingForServer: "waiting-for-server"
     case .joiningConversation: "joining-conversation"
     case .connectingSignaling: "connecting-signaling"
     case .waitingInLobby: "waiting-in-lobby"

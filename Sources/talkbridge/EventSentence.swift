@@ -26,6 +26,7 @@ struct EventSentence {
     case .phase(.checkingServer), .phase(.joiningConversation), .phase(.idle), .phase(.finished), .phase(.leaving):
       return nil
     case .phase(let phase): return phase.description
+    case .serverMoved(let address): return "the server is at \(address)"
     case .conversationJoined(let name): return "conversation: \(name ?? "without a name")"
     case .participantJoined(let participant):
       names[participant.id] = participant.name

@@ -50,7 +50,7 @@ extension ExitCause {
       switch failure {
       case .hostUnreachable, .noAnswer: .hostUnreachable
       case .tlsFailure: .tlsFailure
-      case .notATalkServer, .talkUnavailable, .talkTooOld: .notATalkServer
+      case .notATalkServer, .movedElsewhere, .untrustedHost, .talkUnavailable, .talkTooOld: .notATalkServer
       case .unknownConversation, .loginNeeded, .federated, .conversationForbidden: .unknownRoom
       case .passwordNeeded, .passwordWrong: .passwordNeeded
       case .loginRefused: .loginRefused

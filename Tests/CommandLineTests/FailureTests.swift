@@ -135,13 +135,6 @@ import Testing
     }
   }
 
-  @Test func `a server in maintenance says so`() async throws {
-    try await withRoom { room, url in
-      await room.setMaintenance(true)
-      try await Self.failsToRecord(url, with: .serverBusy, saying: "maintenance")
-    }
-  }
-
   @Test func `without a usable path the candidates that were tried are named`() async throws {
     try await withRoom { _, url in
       try await Self.fails(

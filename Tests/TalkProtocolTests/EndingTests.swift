@@ -253,6 +253,8 @@ import Testing
     stage.advance(.seconds(119))
     #expect(Rehearsal.requested(stage.news()).isEmpty)
     stage.advance(.seconds(1))
+    #expect(Rehearsal.requested(stage.news()) == [.readCapabilities], "it may be another one now")
+    stage.reply(.readCapabilities, 200, Rehearsal.capabilities())
     #expect(Rehearsal.requested(stage.news()) == [.joinConversation])
   }
 
@@ -459,6 +461,20 @@ import Testing
     #expect(Rehearsal.requested(stage.news()) == [.joinCall])
     stage.reply(.joinCall)
     stage.update([Rehearsal.own: .speaking])
+    #expect(stage.session.phase == .inCall)
+  }
+
+  @Test func `who is given the right to start a call starts it`() throws {
+    var stage = try Rehearsal()
+    stage.proceed(to: .inRoom, room: ["hasCall": false, "permissions": 244])
+    stage.reply(.joinCall, 403)
+    stage.forget()
+    stage.update([Rehearsal.own: []], own: [.custom, .joinCall, .publishAudio])
+    #expect(Rehearsal.requested(stage.news()).isEmpty)
+    stage.update([Rehearsal.own: []], own: [.custom, .startCall, .joinCall, .publishAudio])
+    #expect(Rehearsal.requested(stage.news()) == [.joinCall])
+    stage.reply(.joinCall)
+    stage.update([Rehearsal.own: .speaking], own: [.custom, .startCall, .joinCall, .publishAudio])
     #expect(stage.session.phase == .inCall)
   }
 

@@ -61,7 +61,6 @@ import Testing
     var status: Int
     var data: JSONValue = .null
     var password: String?
-    var maintenance = false
     var expected: CallFailure
     var testDescription: String { "\(purpose) \(status) gives \(expected.identifier)" }
   }
@@ -87,7 +86,6 @@ import Testing
       data: Rehearsal.capabilities(
         features: ["conversation-v4", "signaling-v3", "call-end-to-end-encryption"], call: [:]),
       expected: .endToEndEncrypted),
-    .init(purpose: .readCapabilities, status: 503, maintenance: true, expected: .maintenance),
     .init(purpose: .readCapabilities, status: 429, expected: .rateLimited),
     .init(
       purpose: .readCapabilities, status: 500,
@@ -100,6 +98,9 @@ import Testing
     .init(purpose: .joinConversation, status: 404, expected: .unknownConversation),
     .init(purpose: .joinConversation, status: 401, expected: .loginNeeded),
     .init(purpose: .joinConversation, status: 422, expected: .federated),
+    .init(
+      purpose: .joinConversation, status: 200, data: Rehearsal.room(["remoteServer": "https://other.example.com"]),
+      expected: .federated),
     .init(purpose: .joinConversation, status: 429, expected: .rateLimited),
     .init(
       purpose: .joinConversation, status: 200, data: Rehearsal.room(["sessionId": "0"]),
@@ -125,7 +126,7 @@ import Testing
       .readCapabilities: .started, .joinConversation: .checked, .readSignalingSettings: .named, .joinCall: .inRoom,
     ]
     stage.proceed(to: try #require(before[refusal.purpose]))
-    stage.reply(refusal.purpose, refusal.status, refusal.data, isMaintenance: refusal.maintenance)
+    stage.reply(refusal.purpose, refusal.status, refusal.data)
     stage.advance(.seconds(1))
     #expect(stage.outcome == .failed(refusal.expected))
     #expect(refusal.expected.description.count > 30)

@@ -148,14 +148,16 @@ import Testing
     stage.handle(.socketClosed(try #require(stage.sockets.last), nil))
     for _ in 0..<40 {
       stage.advance(.seconds(300))
-      if stage.lastRequest?.purpose == .joinConversation {
-        stage.reply(.joinConversation, 503, isMaintenance: true, retryAfter: .seconds(120))
-      } else {
-        stage.handle(.socketClosed(try #require(stage.sockets.last), .unreachable(detail: "down")))
+      switch stage.lastRequest?.purpose {
+      case .joinConversation?, .readCapabilities?:
+        let purpose = try #require(stage.lastRequest?.purpose)
+        stage.reply(purpose, 503, isMaintenance: true, retryAfter: .seconds(120))
+      default: stage.handle(.socketClosed(try #require(stage.sockets.last), .unreachable(detail: "down")))
       }
       try #require(stage.outcome == nil)
     }
     stage.advance(.seconds(300))
+    stage.reply(.readCapabilities, 200, Rehearsal.capabilities())
     stage.rejoin(to: .inRoom, room: ["lobbyState": 0])
     #expect(stage.lastRequest?.purpose == .joinCall)
   }

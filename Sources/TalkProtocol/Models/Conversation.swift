@@ -26,12 +26,15 @@ public struct Conversation: Codable, Hashable, Sendable {
   @Tolerant public var callRecording: Int?
   /// Our session in Nextcloud; it binds the signaling session to the participant. "0" when there is none.
   @Tolerant public var sessionId: String?
+  /// The server where it lives, of a federated conversation.
+  @Tolerant public var remoteServer: String?
 
   public init(token: String) {
     self.token = token
     (type, name, displayName, participantType, actorType, actorId) = (nil, nil, nil, nil, nil, nil)
     (attendeeId, permissions, callFlag, hasCall, callStartTime, canStartCall) = (nil, nil, nil, nil, nil, nil)
     lobbyTimer = nil
+    remoteServer = nil
     (readOnly, lobbyState, hasPassword, recordingConsent, callRecording, sessionId) = (nil, nil, nil, nil, nil, nil)
   }
 

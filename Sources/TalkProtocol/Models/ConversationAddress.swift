@@ -82,6 +82,18 @@ public struct ConversationAddress: Hashable, Sendable {
     return ConversationAddress(self, token: token)
   }
 
+  /// The same conversation at the installation that answered a request for `path` (see `ocsURL`) from `url`, or sent us
+  /// there; `nil` when that is another page, or the way there is not as secure as this one.
+  public func moved(to url: String, answering path: String) -> ConversationAddress? {
+    let page = url.prefix { $0 != "?" && $0 != "#" }
+    let endpoint = "/ocs/v2.php/" + path
+    guard page.hasSuffix(endpoint),
+      let moved = try? ConversationAddress(page.dropLast(endpoint.count) + "/call/" + token),
+      moved.scheme == "https" || scheme == "http"
+    else { return nil }
+    return moved
+  }
+
   /// Whether everything said to this server can be read on the way.
   public var isInsecure: Bool { scheme == "http" && !isLoopback }
 

@@ -90,16 +90,23 @@ extension HTTPRequest: CustomStringConvertible {
 public struct HTTPReply: Hashable, Sendable {
   public var status: Int
   public var body: [UInt8]
-  /// From `Retry-After`.
+  /// How long we are to leave the server alone: from `Retry-After`, or the delay after wrong passwords and addresses.
   public var retryAfter: Duration?
   /// Whether there was `X-Nextcloud-Maintenance-Mode: 1`.
   public var isMaintenance: Bool
   /// From `X-Chat-Last-Given`: where the next page of a chat begins.
   public var lastGiven: Int?
+  /// Where it came from, after the redirects that were followed.
+  public var url: String?
+  /// From `Location`, of a redirect that was not followed.
+  public var location: String?
 
   public init(
-    status: Int, body: [UInt8], retryAfter: Duration? = nil, isMaintenance: Bool = false, lastGiven: Int? = nil
+    status: Int, body: [UInt8], retryAfter: Duration? = nil, isMaintenance: Bool = false, lastGiven: Int? = nil,
+    url: String? = nil, location: String? = nil
   ) {
+    self.url = url
+    self.location = location
     self.lastGiven = lastGiven
     self.status = status
     self.body = body

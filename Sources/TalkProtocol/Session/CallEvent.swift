@@ -3,6 +3,8 @@ internal import Foundation
 /// What a user wants to know.
 public enum CallEvent: Hashable, Sendable {
   case phase(CallPhase)
+  /// The server is at this address now, and we go on there.
+  case serverMoved(to: String)
   /// We are in the conversation; its name as people gave it.
   case conversationJoined(name: String?)
   case participantJoined(Participant)
@@ -40,6 +42,8 @@ public enum CallPhase: Hashable, Sendable, CustomStringConvertible {
 
   case idle
   case checkingServer
+  /// It was reached, and is in maintenance.
+  case waitingForServer(reason: String)
   case joiningConversation
   case connectingSignaling
   /// `opensAt` is in seconds since 1970, where a moderator has set a time.
@@ -55,6 +59,7 @@ public enum CallPhase: Hashable, Sendable, CustomStringConvertible {
     switch self {
     case .idle: "not started"
     case .checkingServer: "asking the server what it can do"
+    case .waitingForServer(let reason): "waiting for the server: \(reason)"
     case .joiningConversation: "joining the conversation"
     case .connectingSignaling: "connecting to the signaling server"
     case .waitingInLobby(nil): "waiting in the lobby until a moderator opens it"

@@ -5,6 +5,10 @@ public enum CallFailure: Error, Hashable, Sendable {
   /// No answer in time.
   case noAnswer(host: String)
   case notATalkServer(host: String, detail: String)
+  /// It sends us to another address, where we cannot or must not follow.
+  case movedElsewhere(host: String, to: String)
+  /// The address works, but Nextcloud does not want to be called so.
+  case untrustedHost(host: String)
   case talkUnavailable
   case talkTooOld(missing: String)
   case callsDisabled
@@ -57,6 +61,8 @@ public enum CallFailure: Error, Hashable, Sendable {
     case .tlsFailure: "tls-failure"
     case .noAnswer: "no-answer"
     case .notATalkServer: "not-a-talk-server"
+    case .movedElsewhere: "moved-elsewhere"
+    case .untrustedHost: "untrusted-host"
     case .talkUnavailable: "talk-unavailable"
     case .talkTooOld: "talk-too-old"
     case .callsDisabled: "calls-disabled"
@@ -120,6 +126,10 @@ extension CallFailure: CustomStringConvertible {
       "\(host) did not answer in time. The server or the way to it is overloaded; try again later."
     case .notATalkServer(let host, let detail):
       "\(host) is no Nextcloud server: \(detail). Copy the address of the conversation from the browser."
+    case .movedElsewhere(let host, let target):
+      "\(host) sends us to \(target). Use the address of the conversation there."
+    case .untrustedHost(let host):
+      "The Nextcloud there does not want to be called \(host). Use its own name, or have its administrator add this one to “trusted_domains” in config.php."
     case .talkUnavailable:
       "The server has no Talk, or not for guests. Ask its administrator."
     case .talkTooOld(let missing):

@@ -16,7 +16,8 @@ extension CallSession {
       }
     case .awaitingConfirmation(let until) where until <= now: confirmationMissing(at: now)
     case .renewingMembership(_, let until) where until <= now: enterCall(at: now)
-    case .recovering(let until) where until <= now: approachConversation(at: now)
+    case .recovering(let until) where until <= now:
+      if isServerKnown { approachConversation(at: now) } else { checkServer() }
     case .leaving(let departure) where departure.deadline <= now: departureContinues(departure, at: now)
     default: break
     }
@@ -33,7 +34,7 @@ extension CallSession {
 
   /// Ends the session, or tries again later what may then work.
   mutating func stop(_ failure: CallFailure, retryAfter: Duration? = nil, at now: Instant) {
-    if failure.isTransient, isSettled {
+    if failure.isTransient, isSettled || failure == .maintenance {
       recover(failure, retryAfter: retryAfter, at: now)
     } else {
       depart(.failed(failure), at: now)
@@ -44,16 +45,24 @@ extension CallSession {
   /// the one in Nextcloud has ended too.
   mutating func recover(_ failure: CallFailure, retryAfter: Duration? = nil, at now: Instant) {
     guard !isLeaving else { return }
-    guard isSettled else { return depart(.failed(failure), at: now) }
+    guard isSettled || failure == .maintenance else { return depart(.failed(failure), at: now) }
     let since = interruptedSince ?? now
     interruptedSince = since
     // Maintenance ends when its administrator is done, which the server knows no better than we do.
     guard now - since < timing.recovery || failure == .maintenance else {
       return depart(.failed(failure), at: now)
     }
-    let retryAfter = failure == .rateLimited ? max(retryAfter ?? .zero, timing.rateLimit) : retryAfter
+    let retryAfter =
+      switch failure {
+      case .rateLimited: max(retryAfter ?? .zero, timing.rateLimit)
+      case .maintenance: retryAfter ?? timing.maintenance
+      default: retryAfter
+      }
+    // After its maintenance it may be another one.
+    if failure == .maintenance { isServerKnown = false }
     forgetSignaling()
-    enter(.reconnecting(reason: failure.description))
+    let reason = failure == .maintenance ? "it is in maintenance mode" : failure.description
+    enter(isSettled ? .reconnecting(reason: reason) : .waitingForServer(reason: reason))
     if let enteredAt, now - enteredAt > .seconds(30) { recoveries = 0 }
     stage = .recovering(until: now + max(recoveryDelay(), retryAfter ?? .zero))
     recoveries += 1

@@ -43,13 +43,23 @@ extension CallSession {
 
   // MARK: Capabilities
 
+  private static let capabilities = "cloud/capabilities"
+  private static let mostMoves = 5
+
   mutating func checkServer() {
-    enter(.checkingServer)
+    enter(hasEnteredRoom ? phase : .checkingServer)
     stage = .checkingServer(
-      request(.readCapabilities, .get, address.ocsURL("cloud/capabilities"), timeout: .seconds(9)))
+      request(.readCapabilities, .get, address.ocsURL(Self.capabilities), timeout: .seconds(9)))
   }
 
   private mutating func serverChecked(_ answer: Answer, at now: Instant) {
+    if case .success(let reply) = answer {
+      let isRedirect = (300..<400).contains(reply.status) && configuration.internalAccess?.hasSettings != true
+      if isRedirect, let location = reply.location {
+        return redirected(to: location, at: now)
+      }
+      if let url = reply.url, let target = address.moved(to: url, answering: Self.capabilities) { move(to: target) }
+    }
     if configuration.internalAccess?.hasSettings == true, (try? answer.get())?.status != 200 {
       // It is asked for what would make the call unreadable only; everything else we have.
       return approachConversation(at: now)
@@ -65,12 +75,39 @@ extension CallSession {
     }
     if talk.config?.call?.enabled == false { return stop(.callsDisabled, at: now) }
     if talk.encryptsEndToEnd { return stop(.endToEndEncrypted, at: now) }
+    isServerKnown = true
     approachConversation(at: now)
   }
 
   private func capabilitiesFailure(_ reply: HTTPReply) -> CallFailure? {
-    reply.status >= 500
-      ? nil : .notATalkServer(host: address.host, detail: "it answered with HTTP status \(reply.status)")
+    guard reply.status < 500 else { return nil }
+    // A page in the administrator's language, which names the setting.
+    if reply.status == 400, String(decoding: reply.body.prefix(100_000), as: UTF8.self).contains("trusted_domains") {
+      return .untrustedHost(host: address.host)
+    }
+    return .notATalkServer(host: address.host, detail: "it answered with HTTP status \(reply.status)")
+  }
+
+  /// To another host, or back to where we were asked to come from. An app password is for the server that it was given for.
+  private mutating func redirected(to location: String, at now: Instant) {
+    moves += 1
+    let target = address.moved(to: location, answering: Self.capabilities)
+    guard let target, target != address, moves <= Self.mostMoves, !configuration.usesAccount else {
+      let shown = location.prefix { $0 != "?" && $0 != "#" }.unicodeScalars.filter { (0x21...0x7E).contains($0.value) }
+      return stop(
+        .movedElsewhere(host: address.host, to: String(String.UnicodeScalarView(shown)).prefix(200).description),
+        at: now)
+    }
+    move(to: target)
+    checkServer()
+  }
+
+  /// All that follows goes there at once: a request that is redirected may lose what it carries.
+  private mutating func move(to target: ConversationAddress) {
+    guard target != address else { return }
+    configuration.address = target
+    link = SignalingLink(configuration)
+    outbox.report(.serverMoved(to: target.baseURL))
   }
 
   // MARK: Conversation
@@ -104,6 +141,7 @@ extension CallSession {
       let name = joined.displayName.flatMap { $0.isEmpty ? nil : $0 } ?? joined.name
       outbox.report(.conversationJoined(name: name))
     }
+    if joined.remoteServer?.isEmpty == false { return stop(.federated, at: now) }
     if joined.isClosedByLobby, !configuration.waitsInLobby { return stop(.lobby, at: now) }
     let isGuest = joined.actorType.map { $0 == "guests" } ?? true
     guard isGuest, let nick else { return fetchSettings(at: now) }

@@ -173,8 +173,10 @@ extension CallSession {
     // What is said of an internal client is what it said of itself.
     guard !isInternal else { return }
     if let granted = own.participantPermissions.map(resolved), granted != permissions {
+      let gained = granted.subtracting(permissions)
       permissions = granted
       isPublishingRefused = false
+      if case .waitingForCall(.mayNotStartCall, _, _) = stage, gained.contains(.startCall) { enterCall(at: now) }
     }
     if !isKeptOutByLobby { lobbyMayHaveChanged(at: now) }
     guard let flags = own.inCall else { return permissionsChanged(at: now) }

@@ -118,6 +118,9 @@ public struct CallSession: Sendable {
   var hearsay: Set<ParticipantID> = []
 
   // What has happened.
+  /// The server was asked what it can do, and can do what we need.
+  var isServerKnown = false
+  var moves = 0
   /// A request to join the call is out, or answered, since the last answer to entering the room.
   var hasPosted = false
   /// We saw ourselves in the call since then. From now on, not being in it is final.

@@ -24,6 +24,8 @@ public struct CallTiming: Hashable, Sendable {
   public var lobbyCheck = Duration.seconds(20)
   /// After being told that there were too many requests, where the server does not say for how long.
   public var rateLimit = Duration.seconds(120)
+  /// Between looks at a server in maintenance, where it does not say for how long.
+  public var maintenance = Duration.seconds(30)
   /// How long a call that others were in may be gone after a reconnect, until it is taken as ended.
   public var callReturn = Duration.seconds(60)
   /// Each step of leaving.
