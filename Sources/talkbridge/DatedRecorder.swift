@@ -15,9 +15,16 @@ struct DatedRecorder: AudioOutput {
   }
 
   func run(_ provider: any SampleProvider) async throws {
-    let recorder = WAVRecorder(path: "\(directory)/\(prefix)-\(Self.localTime()).wav")
+    let recorder = WAVRecorder(path: freePath())
     try await recorder.open()
     try await recorder.run(provider)
+  }
+
+  /// Calls may follow each other within a second, and clocks are set back.
+  private func freePath() -> String {
+    let name = "\(directory)/\(prefix)-\(Self.localTime())"
+    let paths = [name + ".wav"] + (2...1000).map { "\(name)-\($0).wav" }
+    return paths.first { access($0, F_OK) != 0 } ?? name + ".wav"
   }
 
   private static func localTime() -> String {

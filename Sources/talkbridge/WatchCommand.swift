@@ -10,7 +10,8 @@ struct WatchCommand: ParsableCommand {
     abstract: "Record every call of a conversation, one WAV file each, until interrupted.",
     discussion: """
       Stays in the conversation, listens to each call from its start until everybody has left, and waits for the next. \
-      A server that cannot be reached is tried again, less and less often; what cannot change by waiting ends it.
+      A closed lobby is waited out. A server that cannot be reached is tried again, less and less often, and a recording \
+      that fails (a full disk, no path for the sound) ends that recording only; what cannot change by waiting ends it.
       """)
 
   @OptionGroup var call: CallArguments
@@ -27,6 +28,7 @@ struct WatchCommand: ParsableCommand {
       outputs: [.datedFiles(directory: outputDirectory)])
     plan.apply(call)
     plan.leavesWhenEmpty = true
+    plan.room.waitsInLobby = true
     runAndExit { [plan] in
       var plan = plan
       do throws(Failure) {
@@ -49,6 +51,9 @@ private final class Watch: Sendable {
   /// As long as servers remember wrong passwords and addresses.
   private static let penance = Duration.seconds(1800)
 
+  /// As long as it takes until a conversation is seen to be open to us.
+  private static let probation = Duration.seconds(60)
+
   private let plan: CallPlan
   /// Whether the user wants it to end; and what is to be woken then.
   private let interruption = Locked<(isOver: Bool, pause: Task<Void, Never>?)>((false, nil))
@@ -66,20 +71,39 @@ private final class Watch: Sendable {
     }
     defer { withExtendedLifetime(signals) {} }
     var pause = Self.shortestPause
+    var isProven = false
     while !isOver {
-      switch await plan.participation() {
+      let start = ContinuousClock.now
+      let result = await plan.participation()
+      if ContinuousClock.now - start > Self.probation {
+        isProven = true
+        pause = Self.shortestPause
+      }
+      switch result {
       case .success(let (summary, _)):
         guard summary.reason != .requested else { return .success }
+        isProven = true
         pause = Self.shortestPause
       case .failure(let failure):
-        guard [.hostUnreachable, .signalingUnreachable, .serverBusy, .sessionLimit].contains(failure.status) else {
-          return failure.status
-        }
+        guard Self.mayPass(failure, isProven: isProven) else { return failure.status }
         await rest(failure.identifier == CallFailure.rateLimited.identifier ? Self.penance : pause)
         pause = min(pause * 2, Self.longestPause)
       }
     }
     return .success
+  }
+
+  /// Whether it may be otherwise later. What is wrong from the beginning is told at once where it may be a mistake of the
+  /// user's; what goes wrong after it was right is waited out.
+  private static func mayPass(_ failure: Failure, isProven: Bool) -> Bool {
+    switch failure.status {
+    case .hostUnreachable, .signalingUnreachable, .serverBusy, .sessionLimit, .diskFull: true
+    case .removed: failure.identifier == CallFailure.removedFromCall.identifier
+    case .helloRefused, .noICEPath, .notATalkServer, .noSignalingServer, .tlsFailure, .callForbidden,
+      .outputUnwritable:
+      isProven
+    default: false
+    }
   }
 
   private var isOver: Bool { interruption.withLock { $0.isOver } }
