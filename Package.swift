@@ -57,6 +57,7 @@ let package = Package(
     module("Playout", ["Audio"]),
     module("TalkProtocol"),
     module("Transport"),
+    module("Transcripts", ["TalkProtocol", "Transport"]),
 
     // First floor: one library each.
     module("GLibLoop", ["CGLib"]),
@@ -82,8 +83,8 @@ let package = Package(
     module(
       "Gateway",
       [
-        "RTP", "SDP", "Audio", "Playout", "TalkProtocol", "GLibLoop", "ICE", "DTLSSRTP", "OpusCodec", "PeerConnection",
-        "TalkClient",
+        "RTP", "SDP", "Audio", "Playout", "TalkProtocol", "Transport", "GLibLoop", "ICE", "DTLSSRTP", "OpusCodec",
+        "PeerConnection", "TalkClient",
       ]),
     module(
       "TalkRoom",
@@ -102,8 +103,8 @@ let package = Package(
     .executableTarget(
       name: "talkbridge",
       dependencies: [
-        "Audio", "Playout", "TalkProtocol", "GLibLoop", "AudioFiles", "PulseAudioIO", "TalkClient", "Transport",
-        "Gateway", "TalkRoom", "Inspection", "QRCode", argumentParser, logging,
+        "Audio", "Playout", "TalkProtocol", "Transcripts", "GLibLoop", "AudioFiles", "PulseAudioIO", "TalkClient",
+        "Transport", "Gateway", "TalkRoom", "Inspection", "QRCode", argumentParser, logging,
       ],
       swiftSettings: settings),
 
@@ -126,11 +127,14 @@ let package = Package(
         "SDP", "ICE", "DTLSSRTP", "TestSupport",
       ],
       path: "Tests/TalkScenarios", swiftSettings: settings),
+    .target(
+      name: "RecordedCalls", dependencies: ["TalkProtocol", "TestSupport"], path: "Tests/RecordedCalls",
+      swiftSettings: settings),
     tests("RTPTests", ["RTP", "TestSupport"]),
     tests("SDPTests", ["SDP", "TestSupport"]),
     tests("AudioTests", ["Audio", "TestSupport"]),
     tests("PlayoutTests", ["Playout", "OpusCodec", "Audio", "TestSupport"]),
-    tests("TalkProtocolTests", ["TalkProtocol", "TestSupport"]),
+    tests("TalkProtocolTests", ["TalkProtocol", "RecordedCalls", "TestSupport"]),
     tests("GLibLoopTests", ["GLibLoop", "TestSupport"]),
     tests("ICETests", ["ICE", "GLibLoop", "TestSupport"]),
     tests("DTLSSRTPTests", ["DTLSSRTP", "TestSupport"]),
@@ -141,6 +145,7 @@ let package = Package(
     tests("AudioFilesTests", ["AudioFiles", "Resampling", "GLibLoop", "Audio", "TestSupport"]),
     tests("PulseAudioIOTests", ["PulseAudioIO", "GLibLoop", "Audio", "TestSupport"]),
     tests("TransportTests", ["Transport", "TestSupport"]),
+    tests("TranscriptsTests", ["Transcripts", "TalkProtocol", "Transport", "TestSupport"]),
     tests("HTTPClientTests", ["HTTPClient", "WebTransport", "Transport", "GLibLoop", "TestSupport"]),
     tests("WebTransportTests", ["WebTransport", "Transport", "GLibLoop", "TestSupport"]),
     tests(
@@ -154,12 +159,14 @@ let package = Package(
       "TalkRoomTests",
       [
         "TalkRoom", "TalkClient", "TalkProtocol", "WebTransport", "HTTPClient", "Transport", "GLibLoop",
-        "TalkScenarios",
-        "TestSupport",
+        "TalkScenarios", "RecordedCalls", "TestSupport",
       ]),
     tests(
       "CommandLineTests",
-      ["talkbridge", "TalkRoom", "TalkProtocol", "Audio", "GLibLoop", "TalkScenarios", argumentParser, "TestSupport"]),
+      [
+        "talkbridge", "TalkRoom", "TalkProtocol", "Transport", "Audio", "GLibLoop", "TalkScenarios", "RecordedCalls",
+        argumentParser, "TestSupport",
+      ]),
     tests(
       "SystemTests",
       [

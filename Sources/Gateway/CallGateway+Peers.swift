@@ -3,7 +3,9 @@ internal import ICE
 internal import OpusCodec
 internal import PeerConnection
 internal import SDP
+internal import TalkClient
 internal import TalkProtocol
+internal import Transport
 
 // The media side of the driver: peer connections live on the gateway's own loop, so that calls to them are direct.
 
@@ -65,6 +67,7 @@ extension CallGateway {
   }
 
   func sendData(_ text: String, on id: PeerID) {
+    connection.observer?(.dataSent(peer: traceName(of: id), text))
     // A channel that is not open yet misses what is repeated anyway.
     peers[id]?.peer.assumeIsolated { try? $0.send(text) }
   }
@@ -114,6 +117,24 @@ extension CallGateway {
       feed(.peer(id, .failed(Self.failure(error, wasConnected: live.isConnected))))
     case .gatheringDone, .pathChanged, .goodbye, .dataChannelsEnded: break
     }
+  }
+
+  /// What a transcript of the traffic would miss: the rest of a peer connection goes through signaling.
+  func tell(_ observer: TrafficObserver, of event: TalkProtocol.PeerEvent, from id: PeerID) {
+    let name = traceName(of: id)
+    switch event {
+    case .connected: observer(.peerState(peer: name, state: "connected"))
+    case .closed: observer(.peerState(peer: name, state: "closed"))
+    case .failed: observer(.peerState(peer: name, state: "failed"))
+    case .dataMessage(let text): observer(.dataReceived(peer: name, text))
+    case .offerReady, .answerReady, .candidate, .dataChannelOpened, .inactive, .active: break
+    }
+  }
+
+  /// `pub`, or `sub:` and the start of the participant's session.
+  private func traceName(of id: PeerID) -> String {
+    guard let live = peers[id] else { return "\(id)" }
+    return live.participant.map { "sub:\($0.session.prefix(8))" } ?? "pub"
   }
 
   private static func failure(_ error: any Error, wasConnected: Bool = false) -> PeerFailure {

@@ -21,7 +21,7 @@ public actor CallGateway {
   private let eventContinuation: AsyncStream<GatewayEvent>.Continuation
 
   let options: CallOptions
-  private let connection: TalkConnection
+  let connection: TalkConnection
   private var session: CallSession
   private var timer: LoopTimer?
   /// Inactivity and reported loss, and the end by duration at its moment.
@@ -183,6 +183,7 @@ public actor CallGateway {
   // MARK: Events and effects
 
   func feed(_ event: CallSession.Event) {
+    if let observer = connection.observer, case .peer(let id, let event) = event { tell(observer, of: event, from: id) }
     perform(session.handle(event, at: .now))
   }
 

@@ -40,6 +40,13 @@ public struct HTTPCookie: Sendable, Equatable, Codable {
     value = String(fields[6])
   }
 
+  /// Whether it goes with a request for this address (RFC 6265 §5.4), but for expiry, which the jar deals with.
+  func isFor(_ address: WebAddress) -> Bool {
+    let domain = domain.hasPrefix(".") ? String(domain.dropFirst()) : domain
+    let isHost = address.host == domain || (includesSubdomains && address.host.hasSuffix(".\(domain)"))
+    return isHost && (!isSecure || address.scheme == "https")
+  }
+
   /// nil when a field holds what would end it.
   var netscapeLine: String? {
     let texts = [domain, path, name, value]

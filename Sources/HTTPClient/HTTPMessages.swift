@@ -1,3 +1,4 @@
+internal import Foundation
 public import Transport
 
 /// A request. Its description names the method and no more of it: the rest may be secret.
@@ -58,6 +59,9 @@ public struct BasicCredentials: Sendable, Equatable {
     self.user = user
     self.password = password
   }
+
+  /// As libcurl sends them.
+  var header: String { "Basic " + Data("\(user):\(password)".utf8).base64EncodedString() }
 }
 
 extension HTTPRequest: CustomStringConvertible, CustomReflectable {

@@ -63,7 +63,7 @@ public actor HTTPSession {
     var request = request
     var address = try WebAddress(request.url)
     for _ in 0..<Self.maximumRedirects {
-      let response = try await perform(request, address)
+      let response = try await observed(request, address)
       guard let target = try redirect(response, from: address), address.mayRedirect(to: target) else { return response }
       if response.status == 303 || ([301, 302].contains(response.status) && request.method == "POST") {
         if request.method != "HEAD" { request.method = "GET" }
@@ -81,6 +81,25 @@ public actor HTTPSession {
     }
     // One that cannot be followed is the caller's to judge, like any other reply.
     return try? WebAddress(location, relativeTo: address)
+  }
+
+  /// As `perform`, and tells the observer.
+  private func observed(_ request: HTTPRequest, _ address: WebAddress) async throws(TransportError) -> HTTPResponse {
+    guard let observer = settings.observer else { return try await perform(request, address) }
+    var headers = request.headers
+    if let credentials = request.credentials { headers["Authorization"] = credentials.header }
+    observer(
+      .request(
+        method: request.method, url: address.url, headers: headers,
+        cookies: cookies.filter { $0.isFor(address) }.map { ($0.name, $0.value) }, body: request.body))
+    do throws(TransportError) {
+      let response = try await perform(request, address)
+      observer(.reply(url: response.url, status: response.status, headers: response.headers, body: response.body))
+      return response
+    } catch {
+      observer(.requestFailed(url: address.url, reason: error.description))
+      throw error
+    }
   }
 
   private func perform(_ request: HTTPRequest, _ address: WebAddress) async throws(TransportError) -> HTTPResponse {

@@ -32,7 +32,10 @@ public actor TalkConnection {
   nonisolated let loop: GLibExecutor
   public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
-  private let settings: TransportSettings
+  /// Hears what goes over HTTP and the sockets; whoever runs peer connections tells it of these.
+  public nonisolated var observer: TrafficObserver? { settings.observer }
+
+  private nonisolated let settings: TransportSettings
   nonisolated let account: Account?
   nonisolated let logger: Logger
   nonisolated let http: HTTPSession

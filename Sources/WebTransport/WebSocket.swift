@@ -1,5 +1,6 @@
 internal import CSoup
 internal import GLibLoop
+internal import Transport
 
 /// One WebSocket (RFC 6455), on the side of the client or of the server. Text messages only.
 ///
@@ -56,12 +57,16 @@ public actor WebSocket {
   private var silentPings = 0
   private var isClosedByUs = false
   private var failure: String?
+  private let observer: TrafficObserver?
   /// libsoup ends a closing handshake that gets no answer after five seconds; until then the socket holds itself.
   private var keeperWhileClosing: WebSocket?
 
   /// Takes over the caller's reference to a `SoupWebsocketConnection`. On the loop's thread only.
-  init(adopting connection: SocketReference, options: Options, on loop: GLibExecutor) {
+  init(
+    adopting connection: SocketReference, options: Options, observer: TrafficObserver? = nil, on loop: GLibExecutor
+  ) {
     loop.checkIsolated()
+    self.observer = observer
     self.loop = loop
     events = WebSocketEvents(capacity: options.maximumBacklog)
     assumeIsolated { $0.start(connection.pointer, options) }
@@ -139,6 +144,7 @@ public actor WebSocket {
     switch order {
     case .send(let text):
       guard isOpen else { return }
+      observer?(.messageSent(text))
       var text = text
       text.withUTF8 { bytes in
         let message = g_bytes_new(bytes.baseAddress, gsize(bytes.count))
@@ -162,6 +168,7 @@ public actor WebSocket {
     silentPings = 0
     hasReceived = true
     guard let text else { return lose("it sent a binary message") }
+    observer?(.messageReceived(text))
     if !events.yield(text: text) { lose("its messages were not read in time") }
   }
 
@@ -215,6 +222,7 @@ public actor WebSocket {
   private func finish(_ closure: WebSocketClosure) {
     guard connection != nil else { return }
     release()
+    observer?(closure.traffic)
     events.finish(closure)
     keeperWhileClosing = nil
   }

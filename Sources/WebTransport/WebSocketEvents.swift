@@ -1,4 +1,5 @@
 internal import GLibLoop
+internal import Transport
 
 /// What a WebSocket tells.
 public enum WebSocketEvent: Sendable, Equatable {
@@ -16,6 +17,14 @@ public enum WebSocketClosure: Sendable, Equatable {
   case byPeer(code: Int, reason: String)
   /// It broke: the connection went away, the peer fell silent, sent what is no WebSocket message or too large a one.
   case lost(reason: String)
+
+  var traffic: Traffic {
+    switch self {
+    case .byUs: .socketClosed(code: 1000, reason: "by us")
+    case .byPeer(let code, let reason): .socketClosed(code: code, reason: reason)
+    case .lost(let reason): .socketClosed(code: 1006, reason: reason)
+    }
+  }
 }
 
 /// The events of one WebSocket, in order, the last one always `.closed`. For one reader.

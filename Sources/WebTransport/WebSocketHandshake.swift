@@ -23,6 +23,8 @@ private actor WebSocketHandshake {
   private nonisolated let loop: GLibExecutor
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
+  private var url = ""
+  private var observer: TrafficObserver?
   private var host = ""
   private var isSecure = false
   private var options = WebSocket.Options()
@@ -43,6 +45,8 @@ private actor WebSocketHandshake {
   ) async throws(TransportError) -> WebSocket {
     guard !Task.isCancelled else { throw .cancelled }
     let target = try SocketTarget(url)
+    self.url = url
+    observer = settings.observer
     host = target.host
     isSecure = target.scheme == "wss"
     self.options = options
@@ -140,9 +144,13 @@ private actor WebSocketHandshake {
     defer { g_clear_error(&error) }
     let outcome: Result<WebSocket, TransportError>
     if let connection {
-      outcome = .success(WebSocket(adopting: SocketReference(pointer: connection), options: options, on: loop))
+      observer?(.socketOpened(url: url))
+      outcome = .success(
+        WebSocket(adopting: SocketReference(pointer: connection), options: options, observer: observer, on: loop))
     } else {
-      outcome = .failure(failure(error))
+      let failure = failure(error)
+      observer?(.socketFailed(url: url, reason: failure.description))
+      outcome = .failure(failure)
     }
     continuation?.resume(returning: outcome)
     continuation = nil

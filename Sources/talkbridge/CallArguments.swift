@@ -59,6 +59,8 @@ struct CallArguments: ParsableArguments {
       valueName: "level"), transform: Self.logLevel)
   var logLevel: Logger.Level = .warning
 
+  @OptionGroup var trace: TraceArgument
+
   @Flag(
     help: """
       Print events as JSON lines on standard output; on standard error where standard output carries sound.

@@ -195,13 +195,7 @@ struct CallPlan: Sendable {
   }
 
   private func connection(to address: ConversationAddress, logger: Logger) throws(Failure) -> TalkConnection {
-    let proxies: ProxySettings
-    do { proxies = try ProxySettings(environment: ProcessInfo.processInfo.environment) } catch {
-      throw Failure("\(error)", .usage, identifier: "proxy-unusable")
-    }
-    return TalkConnection(
-      account: try account.resolved(for: address),
-      settings: TransportSettings(caFile: caFile, proxies: proxies, userAgent: "talkbridge/\(Version.current)"),
-      logger: logger)
+    TalkConnection(
+      account: try account.resolved(for: address), settings: try .ofProcess(caFile: caFile), logger: logger)
   }
 }

@@ -35,6 +35,8 @@ struct ChatArguments: ParsableArguments {
       valueName: "level"), transform: Self.logLevel)
   var logLevel: Logger.Level = .warning
 
+  @OptionGroup var trace: TraceArgument
+
   private static func logLevel(_ name: String) throws -> Logger.Level {
     guard let level = Logger.Level(rawValue: name) else { throw ValidationError("There is no log level “\(name)”.") }
     return level
@@ -73,7 +75,7 @@ struct ChatSendCommand: ParsableCommand {
 
   func run() throws {
     let (plan, text, replyTo, silent) = (ChatPlan(chat), self.text, self.replyTo, self.silent)
-    runAndExit { await plan.send(text, replyTo: replyTo, isSilent: silent) }
+    runAndExit(tracing: chat.trace) { await plan.send(text, replyTo: replyTo, isSilent: silent) }
   }
 }
 
@@ -106,7 +108,7 @@ struct ChatReadCommand: ParsableCommand {
   func run() throws {
     let extent: ChatHistory.Extent = all ? .all : since.map { .since($0) } ?? .last(last ?? 100)
     let (plan, json) = (ChatPlan(chat), self.json)
-    runAndExit { await plan.read(extent, json: json) }
+    runAndExit(tracing: chat.trace) { await plan.read(extent, json: json) }
   }
 }
 
@@ -153,7 +155,7 @@ struct ChatFollowCommand: ParsableCommand {
         MessageCommand(program: $0, limit: execLimit?.duration ?? .seconds(60))
       }
     )
-    runAndExit { await plan.follow(since: since, json: json, command: command) }
+    runAndExit(tracing: chat.trace) { await plan.follow(since: since, json: json, command: command) }
   }
 }
 
@@ -170,7 +172,7 @@ struct ChatReactCommand: ParsableCommand {
 
   func run() throws {
     let (plan, id, emoji) = (ChatPlan(chat), self.id, self.emoji)
-    runAndExit { await plan.change { client in try await client.react(to: id, with: emoji) } }
+    runAndExit(tracing: chat.trace) { await plan.change { client in try await client.react(to: id, with: emoji) } }
   }
 }
 
@@ -188,7 +190,7 @@ struct ChatEditCommand: ParsableCommand {
 
   func run() throws {
     let (plan, id, text) = (ChatPlan(chat), self.id, self.text)
-    runAndExit {
+    runAndExit(tracing: chat.trace) {
       await plan.change { client in try await client.edit(id, to: text ?? ChatPlan.textOnInput()) }
     }
   }
@@ -205,6 +207,6 @@ struct ChatDeleteCommand: ParsableCommand {
 
   func run() throws {
     let (plan, id) = (ChatPlan(chat), self.id)
-    runAndExit { await plan.change { client in try await client.delete(id) } }
+    runAndExit(tracing: chat.trace) { await plan.change { client in try await client.delete(id) } }
   }
 }

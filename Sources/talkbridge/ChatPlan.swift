@@ -154,7 +154,8 @@ struct ChatPlan: Sendable {
     if let sessionPath { file = try await SessionFile(path: sessionPath) }
     let session = file?.session ?? GuestSession()
     let client = ChatClient(
-      address: address, account: account, password: password, session: session, settings: try settings(),
+      address: address, account: account, password: password, session: session,
+      settings: try .ofProcess(caFile: caFile),
       logger: logger())
     let name = self.name ?? session.name ?? Self.defaultName
     try await client.enter(name: name)
@@ -172,16 +173,6 @@ struct ChatPlan: Sendable {
   /// A guest that is to last stays: for the server, one that left and comes again is another.
   private func end(_ client: ChatClient, keepsSession: Bool) async {
     if !keepsSession { await client.leave() }
-  }
-
-  private func settings() throws(Failure) -> TransportSettings {
-    do {
-      return TransportSettings(
-        caFile: caFile, proxies: try ProxySettings(environment: ProcessInfo.processInfo.environment),
-        userAgent: "talkbridge/\(Version.current)")
-    } catch {
-      throw Failure("\(error)", .usage, identifier: "proxy-unusable")
-    }
   }
 
   private func logger() -> Logger {

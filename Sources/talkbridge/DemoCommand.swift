@@ -38,12 +38,14 @@ struct DemoCommand: ParsableCommand {
   @Flag(help: "Print events as JSON lines on standard output.")
   var json = false
 
+  @OptionGroup var trace: TraceArgument
+
   func run() throws {
     let demo = Demo(
       duration: duration?.duration ?? .seconds(8), output: output ?? "talkbridge-demo.wav", port: Int(port ?? 0),
       forwards: !withoutForwarding, json: json)
     let serve = self.serve
-    runAndExit { await serve ? demo.serve() : demo.record() }
+    runAndExit(tracing: trace) { await serve ? demo.serve() : demo.record() }
   }
 }
 
@@ -110,7 +112,7 @@ struct Demo: Sendable {
     }
     let forwards = self.forwards
     await room.setFaults { $0.forwardsMedia = forwards }
-    let speakers = Self.speakers.map { DemoSpeaker($0.name, $0.voice, at: address) }
+    let speakers = Self.speakers.map { DemoSpeaker($0.name, $0.voice, at: address, traced: TraceFile.current) }
     let speaking = speakers.map { speaker in
       Task {
         do throws(Failure) { try await speaker.run() } catch {

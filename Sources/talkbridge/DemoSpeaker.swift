@@ -11,12 +11,13 @@ import Transport
 struct DemoSpeaker: Sendable {
   private let gateway: CallGateway
 
-  init(_ name: String, _ voice: SyntheticVoice, at address: ConversationAddress) {
+  init(_ name: String, _ voice: SyntheticVoice, at address: ConversationAddress, traced trace: TraceFile?) {
     var options = CallOptions(call: .init(address: address, role: .participant, displayName: name))
     options.input = GeneratedInput(VoiceSource(voice))
     options.iceAddresses = ["127.0.0.1"]
     let connection = TalkConnection(
-      settings: TransportSettings(), logger: Logger(label: "talkbridge.demo") { _ in SwiftLogNoOpLogHandler() })
+      settings: TransportSettings(observer: trace?.observer(name)),
+      logger: Logger(label: "talkbridge.demo") { _ in SwiftLogNoOpLogHandler() })
     gateway = CallGateway(options, connection: connection)
   }
 

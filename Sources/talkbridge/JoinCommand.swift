@@ -64,6 +64,6 @@ struct JoinCommand: ParsableCommand {
     plan.rings = ring
     plan.startsMuted = mute
     plan.chats = chat
-    runAndExit { [plan] in await plan.run() }
+    runAndExit(tracing: call.trace) { [plan] in await plan.run() }
   }
 }

@@ -20,7 +20,7 @@ struct LoginCommand: ParsableCommand {
 
   func run() throws {
     let server = self.server
-    runAndExit {
+    runAndExit(tracing: server.trace) {
       await ServerSession.run(server) { session throws(Failure) in
         // Told before the user has done the work.
         _ = try AccountStore().accounts()
@@ -46,7 +46,7 @@ struct LogoutCommand: ParsableCommand {
 
   func run() throws {
     let (server, user) = (self.server, self.user)
-    runAndExit {
+    runAndExit(tracing: server.trace) {
       await ServerSession.run(server) { session throws(Failure) in
         let entries = try AccountStore().accounts().filter {
           $0.server == session.base && (user == nil || $0.user == user)
@@ -75,6 +75,8 @@ struct ServerArguments: ParsableArguments {
     help: ArgumentHelp(
       "Trust the certificate authorities in this PEM file too. Default: the system's only.", valueName: "file"))
   var caFile: String?
+
+  @OptionGroup var trace: TraceArgument
 }
 
 /// The account business with one server.
@@ -100,16 +102,12 @@ struct ServerSession {
         "An app password is not sent over http, where everybody on the way can read it. Use the https address.",
         .loginRefused, identifier: "login-insecure")
     }
-    let proxies: ProxySettings
-    do { proxies = try ProxySettings(environment: ProcessInfo.processInfo.environment) } catch {
-      throw Failure("\(error)", .usage, identifier: "proxy-unusable")
-    }
     self.address = address
     base = address.baseURL
     access = AccountAccess(
       base: base,
-      settings: TransportSettings(
-        caFile: arguments.caFile, proxies: proxies, userAgent: "talkbridge on \(ProcessInfo.processInfo.hostName)"))
+      settings: try .ofProcess(
+        caFile: arguments.caFile, userAgent: "talkbridge on \(ProcessInfo.processInfo.hostName)"))
   }
 
   /// Runs a command's work, and complains where it fails.

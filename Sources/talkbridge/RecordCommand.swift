@@ -25,6 +25,6 @@ struct RecordCommand: ParsableCommand {
     var plan = CallPlan(
       url: call.url, role: .listener, name: "talkbridge (recording)", input: .none, outputs: output)
     plan.apply(call)
-    runAndExit { [plan] in await plan.run() }
+    runAndExit(tracing: call.trace) { [plan] in await plan.run() }
   }
 }

@@ -29,7 +29,7 @@ struct WatchCommand: ParsableCommand {
     plan.apply(call)
     plan.leavesWhenEmpty = true
     plan.room.waitsInLobby = true
-    runAndExit { [plan] in
+    runAndExit(tracing: call.trace) { [plan] in
       var plan = plan
       do throws(Failure) {
         try plan.room.readSecrets()

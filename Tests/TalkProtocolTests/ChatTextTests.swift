@@ -1,3 +1,4 @@
+import RecordedCalls
 import Testing
 
 @testable import TalkProtocol

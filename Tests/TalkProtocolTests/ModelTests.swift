@@ -1,3 +1,5 @@
+import Foundation
+import TestSupport
 import Testing
 
 @testable import TalkProtocol
@@ -57,7 +59,9 @@ import Testing
 
   @Test func `the capabilities of a real server are understood`() throws {
     let talk = try #require(
-      OCSEnvelope<ServerCapabilities>(body: Fixture.bytes("traces/capabilities-guest.json")).data?.talk)
+      OCSEnvelope<ServerCapabilities>(
+        body: [UInt8](Data(contentsOf: URL(filePath: Repository.fixture("traces/capabilities-guest.json"))))
+      ).data?.talk)
     #expect(talk.version == "21.1.7")
     #expect(talk.has("signaling-v3") && talk.has("conversation-v4"))
     #expect(!talk.encryptsEndToEnd)

@@ -1,3 +1,4 @@
+import RecordedCalls
 import TalkProtocol
 import Testing
 
@@ -83,28 +84,6 @@ import Testing
     case (.object(let a), .array(let b)) where a.isEmpty && b.isEmpty: return nil
     case (.bool(let a), .number(let b)) where b == (a ? 1 : 0): return nil
     default: return written == read ? nil : "\(path) was \(read) and is \(written)"
-    }
-  }
-}
-
-extension ServerMessage {
-  var isUnknown: Bool {
-    switch content {
-    case .unknown: true
-    case .event(.unknown): true
-    case .message(let message): if case .unknown = message.data.content { true } else { false }
-    case .control(let message): if case .unknown = message.data { true } else { false }
-    default: false
-    }
-  }
-}
-
-extension ClientMessage {
-  var isUnknown: Bool {
-    switch content {
-    case .unknown: true
-    case .message(let message): if case .unknown = message.data.content { true } else { false }
-    default: false
     }
   }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import GLibLoop
+import RecordedCalls
 import TalkProtocol
 
 @testable import TalkRoom

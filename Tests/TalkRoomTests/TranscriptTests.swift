@@ -1,3 +1,4 @@
+import RecordedCalls
 import Testing
 
 /// The recorded clients of a real installation get the same answers here.
@@ -16,7 +17,8 @@ import Testing
     "signaling-restart": [("was answered 500", "the signaling server was down")],
   ]
 
-  @Test(arguments: Transcript.names)
+  /// All but the experiments, which have tests of their own.
+  @Test(arguments: Transcript.names.filter { !$0.hasPrefix("experiments") })
   func `a recorded session is answered as it was`(_ name: String) throws {
     let transcript = try Transcript(name)
     var replay = TranscriptReplay(transcript)

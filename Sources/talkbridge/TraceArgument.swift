@@ -1,0 +1,31 @@
+import ArgumentParser
+import Foundation
+import Transport
+
+/// The option of every command that talks to servers.
+struct TraceArgument: ParsableArguments {
+  @Option(
+    name: .customLong("trace"),
+    help: ArgumentHelp(
+      """
+      Write all that is said over HTTP, signaling and data channels to this file, a JSON object a line, without \
+      passwords, tokens, cookies and other secrets (names and messages stay). What is in the file is replaced.
+      """, valueName: "file"))
+  var file: String?
+}
+
+extension TransportSettings {
+  /// How this process reaches servers: through the proxies of its environment, heard by its trace.
+  /// - Parameter who: Which client of this process, for the trace.
+  static func ofProcess(
+    caFile: String? = nil, userAgent: String = "talkbridge/\(Version.current)", who: String = "talkbridge"
+  ) throws(Failure) -> TransportSettings {
+    do {
+      return TransportSettings(
+        caFile: caFile, proxies: try ProxySettings(environment: ProcessInfo.processInfo.environment),
+        userAgent: userAgent, observer: TraceFile.current?.observer(who))
+    } catch {
+      throw Failure("\(error)", .usage, identifier: "proxy-unusable")
+    }
+  }
+}
