@@ -1,4 +1,6 @@
+import ArgumentParser
 import Foundation
+import GLibLoop
 import TalkProtocol
 import TalkRoom
 import TestSupport
@@ -6,52 +8,318 @@ import Testing
 
 @testable import talkbridge
 
+/// Nothing that grants something leaves the process but to the server that it is for: not in output, log or trace, not in
+/// the process list, and not to programs that we start.
 @Suite struct SecretsTests {
-  /// All strings under these names, wherever they stand in a JSON value.
-  private static func secrets(in value: JSONValue, under names: Set<String>) -> [String] {
-    if let members = value.object {
-      return members.flatMap { name, member in
-        (names.contains(name) ? [member.string].compactMap { $0 } : []) + secrets(in: member, under: names)
-      }
+  // MARK: What a leak looks like
+
+  /// All ways to write a secret that are looked for; those in base64 without what depends on its surroundings.
+  private static func forms(of secret: String) -> Set<String> {
+    let percent = secret.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? secret
+    let lowerCase = percent.replacing(/%../) { $0.output.lowercased() }
+    let lenient = secret.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed) ?? secret
+    let escaped = String(decoding: (try? JSONEncoder().encode([secret])) ?? Data(), as: UTF8.self)
+    let json = String(escaped.dropFirst(2).dropLast(2))
+    var forms: Set<String> = [secret, percent, lowerCase, lenient, percent.replacing("%20", with: "+"), json]
+    forms.insert(json.replacing("\\/", with: "/"))
+    for offset in 0..<3 {
+      let bytes = [UInt8](repeating: 0x20, count: offset) + Array(secret.utf8)
+      let base64 = Data(bytes).base64EncodedString().dropFirst((offset * 8 + 5) / 6)
+      let core = String(base64.prefix(bytes.count * 8 / 6 - (offset * 8 + 5) / 6))
+      forms.insert(core)
+      forms.insert(core.replacing("+", with: "-").replacing("/", with: "_"))
     }
-    return value.array?.flatMap { secrets(in: $0, under: names) } ?? []
+    return forms
   }
 
-  @Test func `nothing secret is told at the highest log level`() async throws {
-    let ear = Eavesdropper()
-    let password = "room-password-4711"
-    func listen(_ options: inout EmbeddedRoom.Options, _ conversation: inout HostedConversation) {
-      options.observer = { ear.listen($0) }
-      conversation.password = password
+  /// The secrets that stand in these texts, with what kind of text it was.
+  private static func leaks(of secrets: Set<String>, in texts: [String: String]) -> [String] {
+    texts.flatMap { kind, text in
+      let bytes = Data(text.utf8)
+      return secrets.filter { secret in forms(of: secret).contains { bytes.range(of: Data($0.utf8)) != nil } }
+        .map { "\(kind): \($0)" }
     }
-    try await withRoom(listen) { room, url in
-      let run = try RunDirectory()
-      let file = run.file("password.txt")
-      try Data("\(password)\n".utf8).write(to: URL(filePath: file))
-      let child = try talkbridge(
-        [
-          "join", url, "--input", "none", "--output", "none", "--log-level", "trace", "--room-password-file", file,
-          "--duration", "3s",
-        ])
-      try await eventually("the call") { await !room.namesInCall(token).isEmpty }
-      let commandLine = try String(contentsOfFile: "/proc/\(child.processIdentifier)/cmdline", encoding: .utf8)
-      #expect(try await child.exit(within: .seconds(60)) == .code(0), "\(child.transcript)")
-      // The session cookie of a reply stands in a line of its own before the body.
-      let texts = ear.all.flatMap { $0.text.split(separator: "\n", maxSplits: 1).map(String.init) }
-      let cookies = texts.filter { $0.hasPrefix("oc_") }.compactMap { $0.split(separator: "=").last.map(String.init) }
-      #expect(!cookies.isEmpty)
-      let heard = texts.map { (try? JSONCoding.decode(JSONValue.self, from: $0)) ?? .null }
-        .flatMap {
-          Self.secrets(in: $0, under: ["ticket", "token", "resumeid", "sessionId", "credential", "password"])
+  }
+
+  @Test func `a leak is found in every encoding and alignment`() throws {
+    let secret = #"pä ss/+"\4711"#
+    let login = { Data("\($0)\(secret):x".utf8).base64EncodedString() }
+    let texts = [
+      "…\(secret)…", "a=\(secret.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? "")&",
+      String(decoding: try JSONEncoder().encode(["a": secret]), as: UTF8.self), login(""), login("a"), login("ab"),
+      login("abc"),
+    ]
+    for text in texts { #expect(Self.leaks(of: [secret], in: ["": text]).count == 1, "\(text)") }
+    #expect(Self.leaks(of: [secret], in: ["": "pä ss/+ 4711 " + Data("pä ss".utf8).base64EncodedString()]).isEmpty)
+  }
+
+  // MARK: What there is to leak
+
+  private static let appPassword = "app-pässword /+ 4711"
+  private static let roomPassword = #"open "sesame" / ü 4711"#
+  private static let internalSecret = "internal secret ü/+"
+  private static let recordingSecret = "recording secret %&"
+  private static let turnSecret = "the secret of the TURN server"
+
+  /// All that the room handed out or was told, by kind, as it stood in the traffic.
+  private static func secrets(in traffic: [RoomTraffic]) -> [String: Set<String>] {
+    var found: [String: Set<String>] = [:]
+    for part in traffic {
+      for line in part.text.split(separator: "\n") {
+        if line.hasPrefix("oc_"), let value = line.split(separator: "=").last {
+          found["cookie", default: []].insert(String(value))
         }
-      let passwords = ear.all.flatMap { $0.text.components(separatedBy: "a=ice-pwd:").dropFirst() }
-        .map { String($0.prefix { $0.isLetter || $0.isNumber || $0 == "+" || $0 == "/" }) }
-      let secrets = Set(heard + cookies + passwords + [password]).filter { $0.count >= 12 && $0 != token }
-      #expect(secrets.count >= 5)
-      for secret in secrets {
-        #expect(!child.errorOutput.contains(secret) && !child.output.contains(secret))
-        #expect(!commandLine.contains(secret))
+        guard let value = try? JSONCoding.decode(JSONValue.self, from: String(line)) else { continue }
+        collect(value, "", isSocket: part.title == "message", into: &found)
       }
+    }
+    found["token"]?.remove(token)
+    return found.mapValues { $0.filter { $0.utf8.count >= 8 } }
+  }
+
+  private static func collect(
+    _ value: JSONValue, _ name: String, isSocket: Bool, into found: inout [String: Set<String>]
+  ) {
+    switch value {
+    case .object(let members):
+      for (key, member) in members {
+        // What others know each other by is called so, too.
+        if isSocket, key.lowercased() == "sessionid", name != "room" { continue }
+        collect(member, key, isSocket: isSocket, into: &found)
+      }
+    case .array(let elements): for element in elements { collect(element, name, isSocket: isSocket, into: &found) }
+    case .string(let text):
+      let kinds = [
+        "ticket", "token", "resumeid", "credential", "password", "appPassword", "sessionId", "sessionid",
+        "roomsessionid", "nextcloudSessionId",
+      ]
+      if kinds.contains(name) { found[name, default: []].insert(text) }
+      if name == "login", let last = text.split(separator: "/").last {
+        found["login", default: []].insert(String(last))
+      }
+      for part in text.components(separatedBy: "a=ice-pwd:").dropFirst() {
+        found["ice-pwd", default: []].insert(String(part.prefix { $0 != "\r" && $0 != "\n" && $0 != "\r\n" }))
+      }
+    case .null, .bool, .number: break
+    }
+  }
+
+  // MARK: The commands
+
+  /// What a case has to work with.
+  private struct Scene: Sendable {
+    let room: EmbeddedRoom
+    let url: String
+    let run: RunDirectory
+    /// The id of a message that the session's guest has written.
+    var message = ""
+
+    var base: String { String(url.dropLast("/call/\(token)".count)) }
+    var session: String { run.file("session") }
+    var password: [String] { ["--room-password-file", run.file("room-password")] }
+    var user: [String] { ["--user", "anna", "--password-file", run.file("app-password")] }
+    var environment: [String: String] {
+      ["TALKBRIDGE_PASSWORD": SecretsTests.appPassword, "XDG_CONFIG_HOME": run.file("config")]
+    }
+  }
+
+  /// How a command is run.
+  private struct Case: Sendable {
+    var arguments: @Sendable (Scene) -> [String]
+    /// What happens while it runs.
+    var meanwhile: @Sendable (Scene, ChildProcess) async throws -> Void = { _, _ in }
+    var status = ExitCause.success
+  }
+
+  private static let silent = ["--input", "none", "--output", "none", "--ice-address", "127.0.0.1"]
+  private static let listening = ["--output", "none", "--ice-address", "127.0.0.1"]
+
+  private static let cases: [String: [Case]] = [
+    "join": [
+      Case { ["join", $0.url, "--duration", "1s", "--json"] + silent + $0.password },
+      // The password is in the environment.
+      Case { ["join", $0.url, "--duration", "1s", "--user", "anna"] + silent + $0.password },
+      Case(arguments: { ["join", $0.url] + silent }, status: .passwordNeeded),
+    ],
+    "record": [
+      Case { ["record", $0.url, "--duration", "1s"] + listening + $0.user + $0.password },
+      Case {
+        [
+          "record", $0.url, "--duration", "1s", "--internal-secret-file", $0.run.file("internal"),
+          "--recording-secret-file", $0.run.file("recording"),
+        ] + listening
+      },
+    ],
+    "watch": [
+      Case {
+        ["watch", $0.url, "--output-directory", $0.run.path, "--ice-address", "127.0.0.1"] + $0.password
+      } meanwhile: { scene, child in
+        try await eventually("the watcher") { await scene.room.names(token).contains { $0.hasPrefix("talkbridge") } }
+        child.send(SIGINT)
+      }
+    ],
+    "rooms": [Case { ["rooms", $0.base, "--json"] + $0.user }],
+    "login": [
+      Case {
+        ["login", $0.base]
+      } meanwhile: { scene, child in
+        try await eventually("the page") { child.output.contains("/login/v2/flow/") }
+        await scene.room.grantLogins(to: "anna")
+      }
+    ],
+    "logout": [Case { ["logout", $0.base] }],
+    "chat send": [
+      Case { ["chat", "send", $0.url, "hej"] + $0.password + $0.user },
+      Case { ["chat", "send", $0.url, "hej", "--session", $0.session] + $0.password },
+    ],
+    "chat read": [Case { ["chat", "read", $0.url, "--json", "--session", $0.session] + $0.password }],
+    "chat follow": [
+      Case {
+        ["chat", "follow", $0.url, "--json", "--since", "0", "--user", "anna", "--exec", $0.run.file("bot")]
+          + $0.password
+      } meanwhile: { scene, child in
+        try await eventually("the program's word") {
+          (try? String(contentsOfFile: scene.run.file("bot-saw"), encoding: .utf8))?.contains("the end") == true
+        }
+        child.send(SIGINT)
+      }
+    ],
+    "chat react": [Case { ["chat", "react", $0.url, $0.message, "👍"] + $0.password }],
+    "chat edit": [Case { ["chat", "edit", $0.url, $0.message, "hejsan", "--session", $0.session] + $0.password }],
+    "chat delete": [Case { ["chat", "delete", $0.url, $0.message, "--session", $0.session] + $0.password }],
+    "demo": [Case { ["demo", "--duration", "1s", "--output", $0.run.file("demo.wav")] }],
+    // There is no PulseAudio at this address.
+    "devices": [Case(arguments: { _ in ["devices"] }, status: .noPulseAudio)],
+  ]
+
+  /// Those that talk to no server.
+  private static let offline: Set<String> = ["devices"]
+
+  /// Every command that can be given, by its words.
+  private static func commands(
+    below type: any ParsableCommand.Type = Talkbridge.self, words: [String] = []
+  ) -> [String: any ParsableCommand.Type] {
+    let subcommands = type.configuration.subcommands
+    guard !subcommands.isEmpty else { return [words.joined(separator: " "): type] }
+    return subcommands.reduce(into: [:]) { all, command in
+      let name = command.configuration.commandName ?? "?"
+      all.merge(commands(below: command, words: words + [name])) { one, _ in one }
+    }
+  }
+
+  @Test func `every command has a case here, and a trace if it talks to servers`() {
+    for (name, type) in Self.commands() {
+      #expect(Self.cases[name] != nil, "talkbridge \(name) is not tried for leaks")
+      #expect(type.helpMessage().contains("--trace") != Self.offline.contains(name), "talkbridge \(name)")
+    }
+    #expect(Self.commands().count == Self.cases.count)
+  }
+
+  /// Runs `body` in a room with every kind of secret.
+  private static func withScene(_ body: (Scene, Eavesdropper) async throws -> Void) async throws {
+    let ear = Eavesdropper()
+    try await withRoom {
+      $0.observer = { ear.listen($0) }
+      $0.internalSecret = internalSecret
+      $0.recordingSecret = recordingSecret
+      $0.turnServers = [.init(urls: ["turn:127.0.0.1:1?transport=udp"], secret: turnSecret)]
+      $1.password = roomPassword
+      $1.members = ["anna"]
+    } _: { room, url in
+      await room.addUser("anna", displayName: "Anna", appPassword: appPassword)
+      var scene = Scene(room: room, url: url, run: try RunDirectory("secrets"))
+      for (name, content) in [
+        ("room-password", roomPassword), ("app-password", appPassword), ("internal", internalSecret),
+        ("recording", recordingSecret),
+      ] {
+        try "\(content)\n".write(toFile: scene.run.file(name), atomically: true, encoding: .utf8)
+      }
+      let bot = """
+        #!/bin/sh
+        { tr '\\0' '\\n' < /proc/$$/environ; tr '\\0' '\\n' < /proc/$$/cmdline; cat; echo the end; } >> \(scene.run.file("bot-saw"))
+        """
+      try bot.write(toFile: scene.run.file("bot"), atomically: true, encoding: .utf8)
+      try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: scene.run.file("bot"))
+      let writer = try ChildProcess(
+        "talkbridge", ["chat", "send", url, "hej", "--session", scene.session] + scene.password)
+      try #require(try await writer.exit(within: .seconds(60)) == .code(0), "\(writer.transcript)")
+      scene.message = writer.output.trimmingCharacters(in: .newlines)
+      try AccountStore(environment: scene.environment).add(
+        .init(server: scene.base, user: "anna", appPassword: appPassword))
+      try await body(scene, ear)
+    }
+  }
+
+  /// Runs a case at the highest log level and with a trace.
+  /// - Returns: All that could be seen of it, by where.
+  private static func traces(of one: Case, _ type: any ParsableCommand.Type, in scene: Scene) async throws -> [String:
+    String]
+  {
+    let file = scene.run.file("trace-\(UUID().uuidString)")
+    let help = type.helpMessage()
+    var arguments = one.arguments(scene)
+    if help.contains("--log-level") { arguments += ["--log-level", "trace"] }
+    if help.contains("--trace") { arguments += ["--trace", file] }
+    let child = try ChildProcess(
+      "talkbridge", arguments, environment: scene.environment.merging(["PULSE_SERVER": "/nowhere"]) { $1 })
+    let commandLine = (try? String(contentsOfFile: "/proc/\(child.processIdentifier)/cmdline", encoding: .utf8)) ?? ""
+    try await one.meanwhile(scene, child)
+    #expect(try await child.exit(within: .seconds(90)) == .code(one.status.rawValue), "\(child.transcript)")
+    return [
+      "output": child.output, "error output": child.errorOutput, "command line": commandLine,
+      "trace": (try? String(contentsOfFile: file, encoding: .utf8)) ?? "",
+      "child": (try? String(contentsOfFile: scene.run.file("bot-saw"), encoding: .utf8)) ?? "",
+    ]
+  }
+
+  @Test(arguments: SecretsTests.commands().keys.sorted())
+  func `no secret is seen of any command`(name: String) async throws {
+    let type = try #require(Self.commands()[name])
+    for one in Self.cases[name] ?? [] {
+      try await Self.withScene { scene, ear in
+        let seen = try await Self.traces(of: one, type, in: scene)
+        var secrets = Self.secrets(in: ear.all)
+        let given: Set<String> = [
+          Self.appPassword, Self.roomPassword, Self.internalSecret, Self.recordingSecret, Self.turnSecret,
+        ]
+        // The page of a login is for the user's eyes.
+        let page = secrets.removeValue(forKey: "login") ?? []
+        let all = secrets.values.reduce(given) { $0.union($1) }
+        #expect(secrets["cookie"]?.isEmpty == false && secrets["sessionId"]?.isEmpty == false)
+        #expect(Self.leaks(of: all, in: seen) == [])
+        // Whoever knows the conversation's token may enter; the user does, and whoever reads the trace need not.
+        #expect(Self.leaks(of: page.union([token]), in: ["trace": seen["trace"] ?? ""]) == [])
+        #expect(Self.offline.contains(name) || seen["trace"]?.contains("redacted") == true)
+        if name == "chat follow" { #expect(seen["child"]?.contains("TALKBRIDGE_TEXT=hej") == true) }
+      }
+    }
+  }
+
+  @Test func `of a call there are secrets of every kind to be leaked`() async throws {
+    try await Self.withScene { scene, ear in
+      let one = Case { ["join", $0.url, "--duration", "1s"] + Self.silent + $0.password }
+      _ = try await Self.traces(of: one, JoinCommand.self, in: scene)
+      let login = try #require(Self.cases["login"]?.first)
+      _ = try await Self.traces(of: login, LoginCommand.self, in: scene)
+      let secrets = Self.secrets(in: ear.all)
+      for kind in [
+        "cookie", "ticket", "token", "resumeid", "credential", "password", "appPassword", "sessionId", "ice-pwd",
+        "login",
+      ] {
+        #expect(secrets[kind]?.isEmpty == false, "\(kind)")
+      }
+    }
+  }
+
+  @Test func `a leak would be noticed wherever it is`() async throws {
+    try await Self.withScene { scene, ear in
+      let secret = "planted secret /+ü"
+      let one = Case { ["chat", "read", $0.url, "--name", secret] + $0.password }
+      let named = Case { ["chat", "send", $0.url, "text", "--name", secret] + $0.password }
+      _ = try await Self.traces(of: named, ChatSendCommand.self, in: scene)
+      let seen = try await Self.traces(of: one, ChatReadCommand.self, in: scene)
+      let leaks = Self.leaks(of: [secret], in: seen)
+      #expect(Set(leaks) == ["output: \(secret)", "command line: \(secret)", "trace: \(secret)"])
     }
   }
 }
