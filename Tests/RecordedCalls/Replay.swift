@@ -25,6 +25,7 @@ public struct Replay {
   private var counts: [String: Int] = [:]
   private var peers: [String: PeerID] = [:]
   private var isLeaving = false
+  private var spoilReply: ([UInt8]) -> [UInt8] = { $0 }
 
   public init(_ transcript: Transcript, who: String) throws {
     rows = transcript.rows.filter { $0.who == who }
@@ -88,13 +89,19 @@ public struct Replay {
     }
   }
 
-  /// Plays all of it. `change` may spoil what the server says.
-  public mutating func run(_ change: (String) -> String? = { $0 }) {
+  /// Plays all of it.
+  /// - Parameters:
+  ///   - messages: May spoil, multiply or drop what the server says.
+  ///   - replies: May spoil the bodies of its answers.
+  public mutating func run(
+    messages: (String) -> [String] = { [$0] }, replies: @escaping ([UInt8]) -> [UInt8] = { $0 }
+  ) {
+    spoilReply = replies
     now = start + (rows.first?.time ?? .zero)
     handle(.start)
     for row in rows {
       pass(until: start + row.time)
-      play(row, change)
+      play(row, messages)
     }
   }
 
@@ -112,7 +119,7 @@ public struct Replay {
 
   public mutating func handle(_ event: CallSession.Event) { perform(session.handle(event, at: now)) }
 
-  private mutating func play(_ row: Transcript.Row, _ change: (String) -> String?) {
+  private mutating func play(_ row: Transcript.Row, _ change: (String) -> [String]) {
     switch (row.channel, row.direction) {
     case ("http", "send"):
       guard let purpose = Self.purpose(row.value) else { return }
@@ -134,8 +141,10 @@ public struct Replay {
       if let id = message.id { recordedIDs[id] = "\(word)#\(counts[word, default: 0])" }
       counts[word, default: 0] += 1
     case ("ws", "recv"):
-      guard let socket, let text = change(translate(row)) else { return }
-      handle(.socketMessage(socket, text))
+      for text in change(translate(row)) {
+        guard let socket else { return }
+        handle(.socketMessage(socket, text))
+      }
     case ("pc", "state"):
       guard let name = row.value["pc"].string else { return }
       let key = name == "pub" ? "pub" : String(name.dropFirst(4).prefix(6))
@@ -195,7 +204,7 @@ public struct Replay {
     if var known = replies[request.purpose], !known.isEmpty {
       let row = known.removeFirst()
       replies[request.purpose] = known
-      reply = HTTPReply(status: row["status"].int ?? 200, body: JSONCoding.encode(row["body"]))
+      reply = HTTPReply(status: row["status"].int ?? 200, body: spoilReply(JSONCoding.encode(row["body"])))
     } else {
       let data: JSONValue =
         switch request.purpose {

@@ -53,7 +53,7 @@ import Testing
       for who in clients {
         var random = SeededRandom(seed: seed)
         var replay = try Replay(transcript, who: who)
-        replay.run { Self.spoil($0, &random) }
+        replay.run(messages: { Self.spoil($0, &random).map { [$0] } ?? [] })
         for number in 1...40 {
           let peer = PeerID(number: number)
           let events: [PeerEvent] = [

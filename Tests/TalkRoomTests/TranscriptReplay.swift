@@ -14,6 +14,10 @@ struct TranscriptReplay {
   private(set) var differences: [String] = []
   /// How many answers and events were compared.
   private(set) var comparisons = 0
+  /// Whether a deadline stayed in the past.
+  private(set) var hasStalled = false
+  /// Spoils what the clients say; then the answers mean nothing.
+  var mutator: Mutator?
 
   private var server: TalkServer
   private let start = ContinuousClock.now
@@ -86,8 +90,22 @@ struct TranscriptReplay {
     }
   }
 
+  /// Ends all connections, and lets every deadline pass.
+  /// - Returns: The signaling server's state.
+  mutating func end() -> SignalingHub {
+    for socket in owners.keys.sorted() { close(socket) }
+    pass(until: now + .seconds(120))
+    return server.hub
+  }
+
   private mutating func pass(until instant: ContinuousClock.Instant) {
+    var count = 0
     while let deadline = server.deadline, deadline <= instant {
+      count += 1
+      guard count < 10_000 else {
+        hasStalled = true
+        break
+      }
       setNow(max(deadline, now))
       perform(server.handleTimeout(time: time, at: now))
     }
@@ -121,9 +139,14 @@ struct TranscriptReplay {
     if let last = query["lastKnownMessageId"].flatMap(Int.init), case .number(let ours)? = identifiers[.int(last)] {
       query["lastKnownMessageId"] = String(Int(ours))
     }
+    var body = translated(row.value["body"])
+    if let mutator {
+      body = mutator.spoiled(body.text).first.flatMap { JSONValue(parsing: $0.utf8) } ?? .null
+      query = query.mapValues { mutator.spoiled($0, share: 10).first ?? "" }
+    }
     let request = Nextcloud.Request(
       method: row.value["method"].string ?? "", path: url.path, query: query,
-      cookies: cookies[row.who].map { [Nextcloud.sessionCookieName: $0] } ?? [:], body: translated(row.value["body"]))
+      cookies: cookies[row.who].map { [Nextcloud.sessionCookieName: $0] } ?? [:], body: body)
     let (reply, effects) = server.handle(request, time: time, at: now)
     cookies[row.who] = reply.sessionCookie
     let key = row.who + (row.value["url"].string ?? "")
@@ -219,7 +242,9 @@ struct TranscriptReplay {
     guard let socket = sockets[row.who]?.last else { return fail(row, "a message without a socket") }
     let text: String
     if let raw = row.value["msg"].string { text = raw } else { text = translated(row.value["msg"]).text }
-    perform(server.handle(.received(socket, text), time: time, at: now))
+    for text in mutator?.spoiled(text) ?? [text] {
+      perform(server.handle(.received(socket, text), time: time, at: now))
+    }
   }
 
   private mutating func compareMessage(_ row: Transcript.Row) {

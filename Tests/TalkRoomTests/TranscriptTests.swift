@@ -1,6 +1,8 @@
 import RecordedCalls
 import Testing
 
+@testable import TalkRoom
+
 /// The recorded clients of a real installation get the same answers here.
 @Suite struct TranscriptTests {
   /// Where the answers differ, and why.
@@ -32,5 +34,18 @@ import Testing
       #expect(replay.differences.contains { $0.contains(exception.difference) }, "not needed: \(exception.reason)")
     }
     #expect(replay.comparisons > 0)
+  }
+
+  @Test(arguments: Transcript.names.filter { !$0.hasPrefix("experiments") })
+  func `whatever clients say, the server goes on, and forgets them when they are gone`(_ name: String) throws {
+    let transcript = try Transcript(name)
+    var replay = TranscriptReplay(transcript)
+    let mutator = Mutator(seed: 11)
+    replay.mutator = mutator
+    replay.run(transcript)
+    let hub = replay.end()
+    #expect(!replay.hasStalled)
+    #expect(hub.sockets.isEmpty && hub.sessions.isEmpty && hub.rooms.isEmpty && hub.sessionOfSocket.isEmpty)
+    #expect(hub.media.publishers.isEmpty && hub.media.subscriptions.isEmpty && hub.media.waiting.isEmpty)
   }
 }
