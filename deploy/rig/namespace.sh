@@ -18,7 +18,8 @@ if [ "$(id -u)" != 0 ]; then
   if "${separate[@]}" --user --map-root-user mount -t tmpfs none /run 2>/dev/null; then
     separate+=(--user --map-root-user)
   elif command -v sudo >/dev/null; then
-    exec sudo --preserve-env=PATH,HOME,RIG_LOGS,RECORDING_SECONDS,FIRST_SAMPLE_RUNS,MOUTH_TO_EAR_SECONDS "$here/namespace.sh" "$@"
+    kept=PATH,HOME,RIG_LOGS,RECORDING_SECONDS,FIRST_SAMPLE_RUNS,MOUTH_TO_EAR_SECONDS,FAILURE_TIMES,TALKBRIDGE
+    exec sudo --preserve-env="$kept" "$here/namespace.sh" "$@"
   else
     echo "deploy/rig/namespace.sh: a network namespace needs root, sudo or user namespaces; none is to be had" >&2
     exit 77

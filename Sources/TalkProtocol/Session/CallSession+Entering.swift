@@ -49,7 +49,7 @@ extension CallSession {
   mutating func checkServer() {
     enter(hasEnteredRoom ? phase : .checkingServer)
     stage = .checkingServer(
-      request(.readCapabilities, .get, address.ocsURL(Self.capabilities), timeout: .seconds(9)))
+      request(.readCapabilities, .get, address.ocsURL(Self.capabilities), timeout: .seconds(8)))
   }
 
   private mutating func serverChecked(_ answer: Answer, at now: Instant) {
@@ -243,7 +243,8 @@ extension CallSession {
   /// The call that we come back to has nobody in it. Either it was ended, which the chat tells, or the others lost it as we
   /// did, when a signaling server restarts for instance: then whoever is back first starts it again, as browsers do.
   private mutating func lookForEnd(until: Instant) {
-    let request = ChatRequest.history(before: 0, limit: 100).httpRequest(at: address, number: outbox.nextNumber())
+    var request = ChatRequest.history(before: 0, limit: 100).httpRequest(at: address, number: outbox.nextNumber())
+    request.timeout = .seconds(9)
     outbox.emit(.request(request))
     stage = .lookingForEnd(request.id, until: until)
   }
