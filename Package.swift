@@ -116,7 +116,14 @@ let package = Package(
       ],
       path: "Tests/Benchmarks/bench-receiver", swiftSettings: settings),
 
+    .executableTarget(
+      name: "bench-playout", dependencies: ["Playout", "OpusCodec", "PlayoutSimulator", "TestSupport"],
+      path: "Tests/Benchmarks/playout/bench-playout", swiftSettings: settings),
+
     // Tests.
+    .target(
+      name: "PlayoutSimulator", dependencies: ["Playout", "Resampling"], path: "Tests/PlayoutSimulator",
+      swiftSettings: settings),
     .target(
       name: "TestSupport", dependencies: ["Audio", "GLibLoop", "WebTransport"], path: "Tests/TestSupport",
       swiftSettings: settings),
@@ -133,7 +140,7 @@ let package = Package(
     tests("RTPTests", ["RTP", "TestSupport"]),
     tests("SDPTests", ["SDP", "TestSupport"]),
     tests("AudioTests", ["Audio", "TestSupport"]),
-    tests("PlayoutTests", ["Playout", "OpusCodec", "Audio", "TestSupport"]),
+    tests("PlayoutTests", ["Playout", "PlayoutSimulator", "OpusCodec", "Audio"]),
     tests("TalkProtocolTests", ["TalkProtocol", "RecordedCalls", "TestSupport"]),
     tests("GLibLoopTests", ["GLibLoop", "TestSupport"]),
     tests("ICETests", ["ICE", "GLibLoop", "TestSupport"]),

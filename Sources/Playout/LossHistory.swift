@@ -1,7 +1,8 @@
 /// Remembers whether packets are being lost and whether waiting for the next one would bring them back.
 struct LossHistory {
-  /// So long after the last loss patience lasts: 8 s.
-  private static let patience = 8 * 48_000
+  /// So long after the last loss patience lasts: 7 s. With what it takes to shorten sound unheard, ten seconds after the
+  /// last loss nothing is left of it.
+  private static let patience = 7 * 48_000
   /// Two losses further apart than this are two accidents: 10 s.
   private static let accident = 10 * 48_000
 

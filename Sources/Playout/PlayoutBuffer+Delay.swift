@@ -9,13 +9,16 @@ extension PlayoutBuffer where Decoder: ~Copyable {
   ///
   /// A pull needs its last sample when it asks for its first, so the pull's own length belongs to the delay.
   mutating func targetDelay(at time: Int) -> Int {
-    var delay = max(estimator.choice + Self.margin, estimator.fastest + limits.minimumDelay)
-    switch limits.patience {
-    case .always: delay += packetDuration
-    case .whileLosing: if losses.calls(forPatienceAt: time) { delay += packetDuration }
-    }
-    delay = min(delay, estimator.fastest + limits.maximumDelay) + pace.pullSize
+    let needed = estimator.choice + Self.margin
+    let patience =
+      switch limits.patience {
+      case .always: packetDuration
+      case .whileLosing: losses.calls(forPatienceAt: time) ? packetDuration : 0
+      }
+    let latest = estimator.fastest + limits.maximumDelay
+    let delay = min(max(needed, estimator.fastest + limits.minimumDelay) + patience, latest) + pace.pullSize
     statistics.targetDelaySamples = delay - estimator.fastest
+    statistics.minimumDelaySamples = min(needed + patience, latest) + pace.pullSize - estimator.fastest
     return delay
   }
 

@@ -90,6 +90,7 @@ extension PlayoutBuffer where Decoder: ~Copyable {
     leaveOutOverdue(after: ahead)
     statistics.summedDelay += max(0, time + ahead - next.arrival) * next.duration
     statistics.summedTargetDelay += statistics.targetDelaySamples * next.duration
+    statistics.summedMinimumDelay += statistics.minimumDelaySamples * next.duration
     statistics.jitterBufferEmittedCount += next.duration
     packetDuration = next.duration
     self.decoded = (next.position + next.duration, next.sequence)
@@ -126,7 +127,7 @@ extension PlayoutBuffer where Decoder: ~Copyable {
     guard gap.length > 0, !gap.isAnnounced else { return }
     // Where no packet is missing the sender had paused for as long as its clock says, and only the rest was late.
     let concealed = gap.hasLoss ? gap.length : max(0, gap.length - max(missing, 0))
-    guard concealed > 0 else { return }
+    guard concealed >= Self.negligible else { return }
     if !gap.hasLoss {
       // A packet was later than anybody thought. Before the delay it cost is taken back, see whether more are: 0.5 s.
       nextShortening = pace.pulled + 24_000
@@ -164,11 +165,15 @@ extension PlayoutBuffer where Decoder: ~Copyable {
       let count = min(length, needed)
       gap.length += count
       gap.silent += count
-      return queue.appendSilence(count)
+      queue.appendSilence(count)
+      if limits.comfortNoise { queue.add(&noise, last: count, from: 1, to: 1) }
+      return
     }
     let count = max(120, min(length, packetDuration, PCM.blockSize) / 120 * 120)
     queue.appendConcealment(count, by: &decoder)
-    queue.fade(last: count, from: gap.gain(), to: gap.gain(after: count))
+    let (start, end) = (gap.gain(), gap.gain(after: count))
+    queue.fade(last: count, from: start, to: end)
+    if limits.comfortNoise { queue.add(&noise, last: count, from: 1 - start, to: 1 - end) }
     gap.length += count
   }
 }

@@ -13,13 +13,14 @@ public struct PlayoutBuffer<Decoder: PlayoutDecoder & ~Copyable>: ~Copyable {
   /// What happened so far.
   public internal(set) var statistics = PlayoutStatistics()
 
-  let limits: Limits
+  var limits: Limits
   var decoder: Decoder
   var timeline = StreamTimeline()
   var estimator: DelayEstimator
   var store: PacketStore
   var queue = SampleQueue()
   var stretcher = TimeStretcher()
+  var noise = BackgroundNoise()
   var pace = PullPace()
   var losses = LossHistory()
   /// What was made up since the last packet was played.
@@ -41,7 +42,7 @@ public struct PlayoutBuffer<Decoder: PlayoutDecoder & ~Copyable>: ~Copyable {
   struct Limits {
     var minimumDelay, maximumDelay, maximumResumeDelay, initialDelay, slackBelow, slackAbove: Int
     var patience: PlayoutConfiguration.Patience
-    var keepsLateSound: Bool
+    var keepsLateSound, comfortNoise: Bool
   }
 
   /// Makes a buffer that decodes with `decoder`.
@@ -55,7 +56,14 @@ public struct PlayoutBuffer<Decoder: PlayoutDecoder & ~Copyable>: ~Copyable {
       maximumResumeDelay: PCM.samples(in: configuration.maximumResumeDelay),
       initialDelay: PCM.samples(in: configuration.initialDelay),
       slackBelow: PCM.samples(in: configuration.slackBelow), slackAbove: PCM.samples(in: configuration.slackAbove),
-      patience: configuration.patience, keepsLateSound: configuration.keepsLateSound)
+      patience: configuration.patience, keepsLateSound: configuration.keepsLateSound,
+      comfortNoise: configuration.comfortNoise)
+  }
+
+  /// The least delay after the fastest packets, as in the configuration; may be changed at any time.
+  public var minimumDelay: Duration {
+    get { PCM.duration(of: limits.minimumDelay) }
+    set { limits.minimumDelay = max(0, min(PCM.samples(in: newValue), limits.maximumDelay)) }
   }
 
   /// Takes a packet. Its arrival must be by the clock that `pull` is given.
@@ -79,7 +87,10 @@ public struct PlayoutBuffer<Decoder: PlayoutDecoder & ~Copyable>: ~Copyable {
     let entry = PacketStore.Entry(
       sequence: place.sequence, position: place.position, duration: duration, arrival: arrival,
       hasRedundancy: decoder.carriesRedundancy(payload), announcesSilence: decoder.announcesSilence(payload))
-    if entry.hasRedundancy { losses.sawRedundancy(at: arrival) }
+    if entry.hasRedundancy {
+      statistics.fecPacketsReceived += 1
+      losses.sawRedundancy(at: arrival)
+    }
     let isLate = decoded.map { place.sequence <= $0.sequence } ?? false
     if isLate || !store.insert(entry, payload: payload) { statistics.packetsDiscarded += 1 }
   }
@@ -98,6 +109,7 @@ public struct PlayoutBuffer<Decoder: PlayoutDecoder & ~Copyable>: ~Copyable {
     estimator.forget()
     store.removeAll()
     queue.fadeOut(over: 240)
+    noise.forget()
     decoded = nil
     gap = Gap()
     overdue = nil
@@ -115,7 +127,8 @@ public struct PlayoutBuffer<Decoder: PlayoutDecoder & ~Copyable>: ~Copyable {
       while queue.count < count { produce(count - queue.count, at: time + start) }
       var part = samples._mutatingExtracting(start..<(start + count))
       queue.move(into: &part)
-      stretcher.follow(part.span)
+      let power = stretcher.follow(part.span)
+      if gap.length == 0, decoded != nil { noise.follow(power: power, count: count) }
       pace.advance(by: count)
       start += count
     }

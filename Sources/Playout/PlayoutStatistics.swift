@@ -11,8 +11,12 @@ public struct PlayoutStatistics: Sendable, Equatable {
   public var packetsDiscarded = 0
   /// Packets that came twice.
   public var packetsDuplicated = 0
-  /// Lost packets whose sound was restored from the copy in the next one, counted by the packet that carried it.
+  /// Packets that carried a copy of the one before (in-band FEC).
+  public var fecPacketsReceived = 0
+  /// Those of `fecPacketsReceived` whose copy was of use: the packet before was lost and its sound restored.
   public var fecPacketsUsed = 0
+  /// Those of `fecPacketsReceived` whose copy nobody needed.
+  public var fecPacketsDiscarded: Int { fecPacketsReceived - fecPacketsUsed }
 
   /// Samples played out, of whatever origin.
   public var totalSamplesReceived = 0
@@ -31,16 +35,22 @@ public struct PlayoutStatistics: Sendable, Equatable {
   public var jitterBufferDelay: Duration { PCM.duration(of: summedDelay) }
   /// The sum, over the samples played, of the delay that was aimed at.
   public var jitterBufferTargetDelay: Duration { PCM.duration(of: summedTargetDelay) }
-  /// The samples which those two sums are over.
+  /// The sum, over the samples played, of the delay that would have been aimed at without a minimum set from outside.
+  public var jitterBufferMinimumDelay: Duration { PCM.duration(of: summedMinimumDelay) }
+  /// The samples which those three sums are over.
   public var jitterBufferEmittedCount = 0
 
   /// The delay aimed at now, after the fastest packets.
   public var targetDelay: Duration { PCM.duration(of: targetDelaySamples) }
+  /// The delay that would be aimed at now without a minimum set from outside.
+  public var minimumDelay: Duration { PCM.duration(of: minimumDelaySamples) }
 
   // Counted in samples, for `Duration` computes with 128 bits.
   var summedDelay = 0
   var summedTargetDelay = 0
+  var summedMinimumDelay = 0
   var targetDelaySamples = 0
+  var minimumDelaySamples = 0
 
   public init() {}
 }

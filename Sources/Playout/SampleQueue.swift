@@ -39,6 +39,16 @@ struct SampleQueue {
     }
   }
 
+  /// Adds background noise to the last `length` samples, with a gain that goes from one value to another.
+  mutating func add(_ noise: inout BackgroundNoise, last length: Int, from start: Float, to end: Float) {
+    let amplitude = noise.amplitude
+    guard amplitude > 0, start != 0 || end != 0 else { return }
+    for index in 0..<min(length, count) {
+      storage[tail - length + index] +=
+        noise.next() * amplitude * (start + (end - start) * Float(index) / Float(length))
+    }
+  }
+
   /// Lets the last `count` samples begin in silence: they follow on something else.
   mutating func fadeIn(last count: Int, over length: Int) {
     let length = min(length, count)

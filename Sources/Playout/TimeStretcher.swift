@@ -24,12 +24,13 @@ struct TimeStretcher {
   /// The mean square of the sound lately, slowly followed: what is quiet is judged by it.
   private var usualPower: Float = 0
 
-  /// Learns how loud the sound usually is.
-  mutating func follow(_ samples: Span<Float>) {
+  /// Learns how loud the sound usually is. Returns the mean square of `samples`.
+  mutating func follow(_ samples: Span<Float>) -> Float {
     var energy: Float = 0
     for index in samples.indices { energy += samples[index] * samples[index] }
     let power = energy / Float(max(samples.count, 1))
     usualPower += (power - usualPower) * (power > usualPower ? 0.05 : 0.005)
+    return power
   }
 
   /// How to take out about `wanted` samples at the head of `queue`, or put them in if negative; nil if it would be heard.

@@ -1,3 +1,4 @@
+import PlayoutSimulator
 import Testing
 
 @testable import Playout

@@ -1,4 +1,5 @@
 import Playout
+import PlayoutSimulator
 import Testing
 
 @Suite struct PacketRingTests {

@@ -1,5 +1,6 @@
 import Audio
 import Playout
+import PlayoutSimulator
 import Testing
 
 /// The receive path against simulated networks, with a codec whose sound tells its own position. The network's least
