@@ -4,7 +4,7 @@ public import Playout
 
 /// Decodes Opus (RFC 6716), mono or stereo of any bandwidth, to mono 48 kHz.
 ///
-/// Where libopus is 1.5 or later its neural concealment is switched on.
+/// Where libopus has a neural network for concealment (1.5 and later) it is switched on.
 public struct OpusDecoder: ~Copyable, PlayoutDecoder, @unchecked Sendable {
   // Sound as Sendable: `decoder` is reached through this value alone, which cannot be copied.
   private let decoder: OpaquePointer
@@ -16,7 +16,7 @@ public struct OpusDecoder: ~Copyable, PlayoutDecoder, @unchecked Sendable {
     }
     self.decoder = decoder
     if OpusLibrary.hasDeepConcealment {
-      // A library built without the network has no such complexity, and goes on as before.
+      // From this complexity on the network is used; it changes nothing else in decoding.
       _ = COpus_decoder_set(decoder, OPUS_SET_COMPLEXITY_REQUEST, 5)
     }
   }

@@ -18,7 +18,10 @@ public enum OpusLibrary {
   public static var version: String { String(cString: opus_get_version_string()) }
 
   /// Whether bursts of lost packets are concealed by a neural network: libopus 1.5 and later, when built with it.
-  public static var hasDeepConcealment: Bool { isAtLeast(major: 1, minor: 5, version) }
+  public static var hasDeepConcealment: Bool {
+    // Nothing tells how it was built, but the network's state is a part of every decoder: 140 kB instead of 20.
+    isAtLeast(major: 1, minor: 5, version) && opus_decoder_get_size(1) > 64_000
+  }
 
   /// Whether `version` names a library of at least that version; false for what does not look like one.
   static func isAtLeast(major: Int, minor: Int, _ version: String) -> Bool {

@@ -91,6 +91,17 @@ struct Encoded {
     #expect(protected.packets.filter { decoder.carriesRedundancy($0.span) }.count > 50)
   }
 
+  @Test(arguments: [24_000, 32_000, 48_000, 64_000])
+  func `copies are there at all rates that losses alone bring a call to`(bitrate: Int) throws {
+    var configuration = OpusEncoder.Configuration()
+    configuration.bitrate = bitrate
+    configuration.expectedLoss = 10
+    let encoded = try Encoded(blocks: 200, configuration)
+    let decoder = try OpusDecoder()
+    // Of what is spoken, that is: pauses have none.
+    #expect(encoded.packets.count { decoder.carriesRedundancy($0.span) } > 80)
+  }
+
   @Test func `concealment goes on where the sound broke off and fades`() throws {
     let encoded = try Encoded(blocks: 12)
     var decoder = try OpusDecoder()
