@@ -6,6 +6,7 @@ package import ICE
 internal import OpusCodec
 internal import PeerConnection
 internal import Playout
+internal import RTP
 public import TalkClient
 package import TalkProtocol
 
@@ -83,9 +84,10 @@ public actor CallGateway {
     if options.call.role == .participant {
       let timer = LoopTimer(on: loop, in: self) { $0.speechHasChanged() }
       speechChanged = timer
-      do { microphone = try Microphone(isMuted: options.call.startsMuted, speechChanged: timer) } catch {
-        throw .library(error)
-      }
+      do {
+        microphone = try Microphone(
+          isMuted: options.call.startsMuted, isDiscontinuous: options.sendsNothingInPauses, speechChanged: timer)
+      } catch { throw .library(error) }
     }
     timer = LoopTimer(on: loop, in: self) { $0.timeIsUp() }
     housekeeping = LoopTimer(on: loop, in: self) { $0.keepHouse() }
@@ -144,7 +146,16 @@ public actor CallGateway {
     GatewayStatus(
       phase: session.phase, participants: session.participants.map { status(of: $0) }, outputs: outputStatus,
       inputLevel: microphone?.takeLevel(), isMuted: microphone?.isMuted ?? true,
-      hasRaisedHand: session.hasRaisedHand)
+      hasRaisedHand: session.hasRaisedHand, outbound: outboundStatus)
+  }
+
+  private var outboundStatus: OutboundStatus? {
+    guard let microphone, let sent = peers.values.lazy.compactMap(\.outbound).first else { return nil }
+    let rate = microphone.rate
+    return OutboundStatus(
+      packetsSent: sent.packetsSent, bytesSent: sent.bytesSent, targetBitrate: rate.bitrate,
+      expectedLoss: Double(rate.expectedLoss) / 100, fractionLost: sent.fractionLost,
+      packetsLost: sent.remotePacketsLost, roundTripTime: sent.roundTripTime, jitter: sent.remoteJitter)
   }
 
   /// The conversation as it was when we joined it; nil before.
@@ -172,9 +183,9 @@ public actor CallGateway {
 
   private func status(of participant: Participant) -> ParticipantStatus {
     let sound = sounds[participant.id]
+    let peer = peers.values.first { $0.participant == participant.id && $0.isConnected }
     return ParticipantStatus(
-      participant: participant,
-      isConnected: peers.values.contains { $0.participant == participant.id && $0.isConnected },
+      participant: participant, isConnected: peer != nil, jitter: peer?.inbound?.jitter,
       packetsReceived: sound?.packets ?? 0, sound: sound?.feeds.first?.audibleDuration ?? .zero,
       level: sound?.feeds.first?.takeLevel() ?? .silence,
       playout: sound?.feeds.first?.statistics)
@@ -291,7 +302,7 @@ public actor CallGateway {
     var next = now + Self.housekeepingInterval
     for (id, peer) in peers {
       if let event = peer.activityChange(at: now) { feed(.peer(id, event)) }
-      if peer.participant == nil, let loss = peer.reportedLoss { microphone?.expectLoss(loss) }
+      if peer.participant == nil, let report = peer.takeReport() { microphone?.adapt(to: report) }
     }
     if let duration = options.duration, let start = firstHeardAt ?? joinedAt {
       let end = start + duration

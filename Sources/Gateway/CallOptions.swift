@@ -19,6 +19,8 @@ public struct CallOptions: Sendable {
   public var outputs: [OutputEnd] = []
   /// What we say; nil for a listener.
   public var input: (any AudioInput)?
+  /// Whether pauses of what we say are not sent but for a packet now and then (discontinuous transmission).
+  public var sendsNothingInPauses = false
   /// Leave so long after the first participant was heard or, alone, after joining.
   public var duration: Duration?
   /// Leave when the last other participant has left the call.

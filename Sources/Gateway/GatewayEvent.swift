@@ -1,4 +1,5 @@
 public import Audio
+internal import OpusCodec
 package import PeerConnection
 public import Playout
 public import TalkProtocol
@@ -11,6 +12,14 @@ public enum GatewayEvent: Sendable {
   /// The first packet of this participant has come.
   case heard(ParticipantID)
   case leaving(DepartureReason)
+}
+
+/// What codes the sound: the library found at run time.
+public enum GatewayCodec {
+  /// What the library calls itself, as `libopus 1.3.1`.
+  public static var library: String { OpusLibrary.version }
+  /// Whether it makes up lost sound by a neural network, which bursts of lost packets gain from.
+  public static var concealsByNetwork: Bool { OpusLibrary.hasDeepConcealment }
 }
 
 /// Why a gateway leaves the call by itself or on request.
@@ -28,6 +37,8 @@ public struct ParticipantStatus: Sendable {
   public var participant: Participant
   /// Whether media of it can arrive.
   public var isConnected: Bool
+  /// Interarrival jitter (RFC 3550 §6.4.1), in seconds; nil before the first packet.
+  public var jitter: Double?
   /// Packets unprotected so far.
   public var packetsReceived: Int
   /// How long it was louder than −60 dBFS on the first output.
@@ -53,6 +64,23 @@ public struct OutputStatus: Sendable {
   public var dropped: Duration
 }
 
+/// Our own sound on its way out, under the names of W3C webrtc-stats; times in seconds.
+public struct OutboundStatus: Sendable {
+  public var packetsSent: Int
+  /// Payload bytes.
+  public var bytesSent: Int
+  /// What the encoder aims at, in bits per second.
+  public var targetBitrate: Int
+  /// The share of packets whose loss the encoder prepares for, 0 to 1.
+  public var expectedLoss: Double
+  /// What the media server reports, nil before its first report: the share of packets lost lately, 0 to 1, …
+  public var fractionLost: Double?
+  /// … all packets lost, …
+  public var packetsLost: Int?
+  public var roundTripTime: Double?
+  public var jitter: Double?
+}
+
 /// A gateway as it is now.
 public struct GatewayStatus: Sendable {
   public var phase: CallPhase
@@ -63,6 +91,8 @@ public struct GatewayStatus: Sendable {
   public var isMuted: Bool
   /// Whether our hand is raised.
   public var hasRaisedHand: Bool
+  /// Nil as long as nothing was sent.
+  public var outbound: OutboundStatus?
 }
 
 /// How a participation went.

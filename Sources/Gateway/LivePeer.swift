@@ -14,6 +14,7 @@ final class LivePeer {
   private(set) var connectedAt: ContinuousClock.Instant?
   /// When inactivity was told last; nil while there is none.
   private var inactivityTold: ContinuousClock.Instant?
+  private var reportsTaken = 0
 
   init(_ peer: Peer, participant: ParticipantID?, sound: ParticipantSound?) {
     self.peer = peer
@@ -23,8 +24,20 @@ final class LivePeer {
 
   var isConnected: Bool { connectedAt != nil }
 
-  /// The share of our packets that the media server missed lately, 0 to 1; nil before its first report.
-  var reportedLoss: Double? { peer.assumeIsolated { $0.statistics().outbound?.fractionLost } }
+  /// What was sent, and what the media server reports of it; nil as long as nothing was sent.
+  var outbound: PeerStatistics.Outbound? { peer.assumeIsolated { $0.statistics().outbound } }
+
+  /// `outbound` when a report has come since this was asked for last.
+  func takeReport() -> PeerStatistics.Outbound? {
+    guard let outbound, outbound.reportsReceived > reportsTaken else { return nil }
+    reportsTaken = outbound.reportsReceived
+    return outbound
+  }
+
+  /// What came on the stream that brought most.
+  var inbound: PeerStatistics.Inbound? {
+    peer.assumeIsolated { $0.statistics().inbound.max { $0.packetsReceived < $1.packetsReceived } }
+  }
 
   func connected(at now: ContinuousClock.Instant) { connectedAt = now }
 

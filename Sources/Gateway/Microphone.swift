@@ -13,22 +13,25 @@ final class Microphone: Sendable {
     var packet = [UInt8](repeating: 0, count: OpusEncoder.maximumPacketSize)
     var peer: Peer?
     var isMuted: Bool
-    var expectedLoss = Microphone.leastExpectedLoss
+    var rate = SpeechRateControl()
+    /// Whether the block before said that there is nothing to say.
+    var isPausing = false
     var meter = LevelMeter()
     var speech = SpeechActivity()
   }
-
-  /// In percent.
-  private static let leastExpectedLoss = OpusEncoder.Configuration().expectedLoss
-  private static let highestExpectedLoss = 30
 
   private let sending: Locked<Sending>
   private let silence = [Float](repeating: 0, count: PCM.blockSize)
   /// Woken when `isSpeaking` has changed.
   private let speechChanged: LoopTimer
 
-  init(isMuted: Bool, speechChanged: LoopTimer) throws(OpusError) {
-    sending = Locked(Sending(encoder: try OpusEncoder(), isMuted: isMuted))
+  /// - Parameter isDiscontinuous: Whether silence is sent as a packet every 400 ms, and nothing between.
+  init(isMuted: Bool, isDiscontinuous: Bool, speechChanged: LoopTimer) throws(OpusError) {
+    var configuration = OpusEncoder.Configuration()
+    configuration.bitrate = SpeechRateControl.cleanBitrate
+    configuration.expectedLoss = SpeechRateControl.expectedLosses.lowerBound
+    configuration.discontinuous = isDiscontinuous
+    sending = Locked(Sending(encoder: try OpusEncoder(configuration), isMuted: isMuted))
     self.speechChanged = speechChanged
   }
 
@@ -52,26 +55,35 @@ final class Microphone: Sendable {
       }
       guard let size else { return changed }
       let attenuation = sending.isMuted ? LevelMeter.Level.silence : level
+      // One or two bytes say that there is nothing to say for a while. Said once, only time passes, and a receiver makes up
+      // the background.
+      let isPause = size <= 2
       peer.sendAudio(
-        packet.span.extracting(first: size), samples: PCM.blockSize,
-        level: AudioLevel(voice: sending.speech.isSpeaking, attenuation: attenuation.negativeDecibelsOverload))
+        packet.span.extracting(first: isPause && sending.isPausing ? 0 : size), samples: PCM.blockSize,
+        level: AudioLevel(voice: sending.speech.isSpeaking, attenuation: attenuation.negativeDecibelsOverload),
+        marker: sending.isPausing && !isPause)
+      sending.isPausing = isPause
       return changed
     }
     if changed { speechChanged.wake() }
   }
 
-  /// Makes the stream sturdier where others miss packets of it: the encoder puts more into its copies of the packets
-  /// before. A few percent are always expected, for listeners have losses of their own that nobody reports to us.
-  func expectLoss(_ share: Double) {
-    let percent = min(Self.highestExpectedLoss, max(Self.leastExpectedLoss, Int((share * 100).rounded(.up))))
+  /// Encodes as the network to the media server wants it: more copies of the packets before where packets are lost, fewer
+  /// bits where it is full.
+  func adapt(to report: PeerStatistics.Outbound) {
+    guard let loss = report.fractionLost else { return }
     sending.withLock { sending in
-      // Quick up, gentle down: one clean second does not make a network clean.
-      let next = percent >= sending.expectedLoss ? percent : sending.expectedLoss - 1
-      guard next != sending.expectedLoss else { return }
-      sending.expectedLoss = next
-      sending.encoder.setExpectedLoss(next)
+      let before = sending.rate
+      sending.rate.receive(fractionLost: loss, roundTripTime: report.roundTripTime)
+      if sending.rate.expectedLoss != before.expectedLoss {
+        sending.encoder.setExpectedLoss(sending.rate.expectedLoss)
+      }
+      if sending.rate.bitrate != before.bitrate { sending.encoder.setBitrate(sending.rate.bitrate) }
     }
   }
+
+  /// What reports have made of it so far.
+  var rate: SpeechRateControl { sending.withLock { $0.rate } }
 
   /// Sends to `peer` from now on; nil: nowhere.
   func connect(to peer: Peer?) { sending.withLock { $0.peer = peer } }

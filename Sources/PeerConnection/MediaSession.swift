@@ -187,6 +187,6 @@ extension MediaSession {
       roundTripTime: sender.roundTripTime.map { $0 / .seconds(1) },
       fractionLost: sender.remoteReport.map { Double($0.fractionLost) / 256 },
       remotePacketsLost: sender.remoteReport.map { Int($0.cumulativeLost) },
-      remoteJitter: sender.remoteJitter.map { $0 / .seconds(1) })
+      remoteJitter: sender.remoteJitter.map { $0 / .seconds(1) }, reportsReceived: sender.reportsReceived)
   }
 }

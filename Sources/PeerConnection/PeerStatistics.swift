@@ -24,6 +24,8 @@ public struct PeerStatistics: Sendable, Equatable {
     /// Packets the receiver missed in all.
     public let remotePacketsLost: Int?
     public let remoteJitter: Double?
+    /// How many reports the receiver has sent.
+    public let reportsReceived: Int
   }
 
   /// What was refused or not taken; each is ordinary in small numbers.

@@ -10,6 +10,8 @@ public struct SenderStatistics: Sendable {
 
   /// The receiver's last report; nil until one came.
   public private(set) var remoteReport: ReportBlock?
+  /// How many reports came.
+  public private(set) var reportsReceived = 0
   /// From our last sender report that the receiver has answered; nil until then.
   public private(set) var roundTripTime: Duration?
 
@@ -62,6 +64,7 @@ public struct SenderStatistics: Sendable {
   public mutating func receive(_ block: ReportBlock, arrival: ContinuousClock.Instant) {
     guard block.source == source else { return }
     remoteReport = block
+    reportsReceived += 1
     guard block.lastSenderReport != 0 else { return }
     for index in sentReports.indices where sentReports[index].compactTime == block.lastSenderReport {
       guard let moment = sentReports[index].moment else { continue }

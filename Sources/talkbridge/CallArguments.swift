@@ -50,6 +50,22 @@ struct CallArguments: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      """
+      Let speakers and pipes be at least so many milliseconds behind the fastest packets, 0 to 2000. Default: no more \
+      than the network needs.
+      """, valueName: "ms"), transform: Self.delay)
+  var minimumDelay: Duration?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Let speakers and pipes be at most so many milliseconds behind the fastest packets, 20 to 2000; what comes later \
+      is left out. Default: 500, pipes 1000.
+      """, valueName: "ms"), transform: Self.delay)
+  var maximumDelay: Duration?
+
+  @Option(
+    help: ArgumentHelp(
       "Trust the certificate authorities in this PEM file too. Default: the system's only.", valueName: "file"))
   var caFile: String?
 
@@ -71,6 +87,12 @@ struct CallArguments: ParsableArguments {
     if service.internalSecretFile != nil, account.user != nil {
       throw ValidationError("An internal client is no user: leave out --user or --internal-secret-file.")
     }
+    if let maximumDelay {
+      guard maximumDelay >= .milliseconds(20) else { throw ValidationError("--maximum-delay is at least 20.") }
+      guard minimumDelay ?? .zero <= maximumDelay else {
+        throw ValidationError("--minimum-delay is longer than --maximum-delay.")
+      }
+    }
     if let caFile, access(caFile, R_OK) != 0 {
       throw ValidationError("cannot read the certificates in \(caFile): \(String(cString: strerror(errno)))")
     }
@@ -79,6 +101,13 @@ struct CallArguments: ParsableArguments {
   static func logLevel(_ name: String) throws -> Logger.Level {
     guard let level = Logger.Level(rawValue: name) else { throw ValidationError("There is no log level “\(name)”.") }
     return level
+  }
+
+  private static func delay(_ text: String) throws -> Duration {
+    guard let milliseconds = Int(text), 0...2_000 ~= milliseconds else {
+      throw ValidationError("“\(text)” is no delay: give milliseconds from 0 to 2000.")
+    }
+    return .milliseconds(milliseconds)
   }
 
   static func address(_ text: String) throws -> String {

@@ -34,6 +34,9 @@ struct CallPlan: Sendable {
   var caFile: String?
   var logLevel: Logger.Level = .warning
   var json = false
+  var minimumDelay: Duration?
+  var maximumDelay: Duration?
+  var sendsNothingInPauses = false
 
   /// A plan with everything left at its default that is not named.
   init(url: String, role: CallSession.Role, name: String, input: AudioEnd, outputs: [AudioEnd]) {
@@ -58,6 +61,8 @@ struct CallPlan: Sendable {
     caFile = arguments.caFile
     logLevel = arguments.logLevel
     json = arguments.json
+    minimumDelay = arguments.minimumDelay
+    maximumDelay = arguments.maximumDelay
   }
 
   /// Runs the whole participation, with display and signals.
@@ -127,6 +132,10 @@ struct CallPlan: Sendable {
       logger.info("sound has realtime priority", metadata: ["by": "\(authority.rawValue)"])
     case .refused(let reason): logger.info("sound has no realtime priority", metadata: ["reason": "\(reason)"])
     }
+    logger.info(
+      "sound is coded by \(GatewayCodec.library)",
+      metadata: ["lost-sound-is-made-up-by": "\(GatewayCodec.concealsByNetwork ? "a neural network" : "extrapolation")"]
+    )
     let following = Task { await reporter.follow(gateway) { event in await chat?.handle(event) } }
     let result: Result<CallSummary, GatewayError>
     do { result = .success(try await gateway.run()) } catch { result = .failure(error) }
@@ -164,6 +173,7 @@ struct CallPlan: Sendable {
     }
     if role == .participant { options.input = inputEnd(reporter) }
     options.duration = duration
+    options.sendsNothingInPauses = sendsNothingInPauses
     options.leavesWhenEmpty = leavesWhenEmpty
     options.relayOnly = relayOnly
     options.iceAddresses = iceAddresses
@@ -176,13 +186,17 @@ struct CallPlan: Sendable {
   private func outputEnd(_ end: AudioEnd, of address: ConversationAddress, _ reporter: Reporter) -> OutputEnd? {
     switch end {
     case .pulse(let name):
-      OutputEnd(PulseOutput(sink: name) { event in reporter.device("output", event) }, playout: .lowDelay)
-    case .pipe: OutputEnd(PipeOutput(), playout: .patient)
+      OutputEnd(PulseOutput(sink: name) { event in reporter.device("output", event) }, playout: bounded(.lowDelay))
+    case .pipe: OutputEnd(PipeOutput(), playout: bounded(.patient))
     case .none: nil
     case .file(let path): OutputEnd(WAVRecorder(path: path), playout: .recording)
     case .datedFiles(let directory):
       OutputEnd(DatedRecorder(directory: directory, prefix: address.token), playout: .recording)
     }
+  }
+
+  private func bounded(_ playout: PlayoutConfiguration) -> PlayoutConfiguration {
+    playout.bounded(minimumDelay: minimumDelay, maximumDelay: maximumDelay)
   }
 
   private func inputEnd(_ reporter: Reporter) -> any AudioInput {

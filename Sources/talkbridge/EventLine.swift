@@ -20,7 +20,13 @@ struct EventLine {
   /// Nil for what is of no use outside.
   init?(_ event: GatewayEvent) {
     switch event {
-    case .started: self.init("started")
+    case .started:
+      self.init(
+        "started",
+        [
+          "codec": .string(GatewayCodec.library),
+          "concealment": .string(GatewayCodec.concealsByNetwork ? "neural" : "classic"),
+        ])
     case .heard(let id): self.init("heard", ["participant": .string(id.session)])
     case .leaving(let reason): self.init("leaving", ["reason": .string(Self.name(of: reason))])
     case .call(let event): self.init(event)
@@ -76,6 +82,7 @@ struct EventLine {
         "handRaised": .bool(status.hasRaisedHand),
         "outputs": .array(status.outputs.map { output($0) }), "inputLevel": level(status.inputLevel),
         "participants": .array(status.participants.map { participant($0) }),
+        "outbound": status.outbound.map { outbound($0) } ?? .null,
       ])
   }
 
@@ -108,6 +115,16 @@ struct EventLine {
     ["renderedSeconds": .number(status.rendered.inSeconds), "droppedSeconds": .number(status.dropped.inSeconds)]
   }
 
+  private static func outbound(_ status: OutboundStatus) -> JSONValue {
+    func number(_ value: Double?) -> JSONValue { value.map { .number($0) } ?? .null }
+    return [
+      "packetsSent": .number(Double(status.packetsSent)), "bytesSent": .number(Double(status.bytesSent)),
+      "targetBitrate": .number(Double(status.targetBitrate)), "expectedLoss": .number(status.expectedLoss),
+      "fractionLost": number(status.fractionLost), "packetsLost": number(status.packetsLost.map { Double($0) }),
+      "roundTripTime": number(status.roundTripTime), "jitter": number(status.jitter),
+    ]
+  }
+
   /// Counters have the names of W3C webrtc-stats; times are in seconds, levels in dBFS.
   private static func participant(_ status: ParticipantStatus) -> JSONValue {
     var members: [String: JSONValue] = [
@@ -118,7 +135,9 @@ struct EventLine {
     if let playout = status.playout {
       let counters: [(String, Int)] = [
         ("packetsLost", playout.packetsLost), ("packetsDiscarded", playout.packetsDiscarded),
-        ("fecPacketsUsed", playout.fecPacketsUsed), ("totalSamplesReceived", playout.totalSamplesReceived),
+        ("packetsDuplicated", playout.packetsDuplicated), ("fecPacketsReceived", playout.fecPacketsReceived),
+        ("fecPacketsDiscarded", playout.fecPacketsDiscarded), ("fecPacketsUsed", playout.fecPacketsUsed),
+        ("totalSamplesReceived", playout.totalSamplesReceived),
         ("concealedSamples", playout.concealedSamples), ("silentConcealedSamples", playout.silentConcealedSamples),
         ("concealmentEvents", playout.concealmentEvents),
         ("insertedSamplesForDeceleration", playout.insertedSamplesForDeceleration),
@@ -126,6 +145,9 @@ struct EventLine {
         ("jitterBufferEmittedCount", playout.jitterBufferEmittedCount),
       ]
       for (name, value) in counters { members[name] = .number(Double(value)) }
+      members["jitter"] = status.jitter.map { .number($0) } ?? .null
+      members["jitterBufferMinimumDelay"] = .number(playout.jitterBufferMinimumDelay.inSeconds)
+      members["targetDelay"] = .number(playout.targetDelay.inSeconds)
       members["jitterBufferDelay"] = .number(playout.jitterBufferDelay.inSeconds)
       members["jitterBufferTargetDelay"] = .number(playout.jitterBufferTargetDelay.inSeconds)
     }

@@ -80,6 +80,14 @@ struct EventSentence {
     return "\(tenths / 10).\(tenths % 10) %"
   }
 
+  /// Sound that was made up because packets were lost or late, in percent of all; nil where it is none.
+  static func madeUp(in playout: PlayoutStatistics) -> String? {
+    let heard = playout.concealedSamples - playout.silentConcealedSamples
+    guard heard > 0, playout.totalSamplesReceived > 0 else { return nil }
+    let tenths = Int((1000 * Double(heard) / Double(playout.totalSamplesReceived)).rounded())
+    return tenths > 0 ? "\(tenths / 10).\(tenths % 10) %" : nil
+  }
+
   static func seconds(_ duration: Duration) -> String {
     let tenths = duration.components.seconds * 10 + duration.components.attoseconds / 100_000_000_000_000_000
     return "\(tenths / 10).\(tenths % 10)"

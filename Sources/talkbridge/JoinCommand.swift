@@ -29,6 +29,13 @@ struct JoinCommand: ParsableCommand {
   @Flag(help: "Start with the microphone off.")
   var mute = false
 
+  @Flag(
+    help: """
+      Send next to nothing in pauses of speech (discontinuous transmission), to save bandwidth; others hear the \
+      background made up.
+      """)
+  var dtx = false
+
   @Flag(help: "Ring the other members of the conversation if this starts the call.")
   var ring = false
 
@@ -64,6 +71,7 @@ struct JoinCommand: ParsableCommand {
     plan.rings = ring
     plan.startsMuted = mute
     plan.chats = chat
+    plan.sendsNothingInPauses = dtx
     runAndExit(tracing: call.trace) { [plan] in await plan.run() }
   }
 }

@@ -73,6 +73,10 @@ struct LiveDisplay {
     }
     if participant.hasRaisedHand { remarks.append("hand raised") }
     if let loss = EventSentence.loss(of: status) { remarks.append("loss \(loss)") }
+    if let playout = status.playout, playout.jitterBufferEmittedCount > 0 {
+      remarks.append("\(Int(playout.targetDelay / .milliseconds(1))) ms")
+      if let share = EventSentence.madeUp(in: playout) { remarks.append("made up \(share)") }
+    }
     let name = EventSentence.name(participant.name, participant.id)
     return line(name, level: participant.id.session, remarks, columns: columns)
   }

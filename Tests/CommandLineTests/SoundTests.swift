@@ -158,4 +158,44 @@ import Testing
       try await speaker.terminate()
     }
   }
+
+  @Test func `with --dtx next to nothing is sent in a pause, and what is said is heard`() async throws {
+    try await withRoom { room, url in
+      let run = try RunDirectory()
+      let file = run.file("speech.wav")
+      // Half a minute of silence, then speech.
+      let silence = [Float](repeating: 0, count: 30 * PCM.sampleRate)
+      try WaveFile.write(silence + Self.speech(of: .tenor, seconds: 30), to: file)
+      let speaker = try ChildProcess(
+        "talkbridge", ["join", url, "--input", file, "--output", "none", "--dtx", "--json"] + Self.loopback)
+      let sent = { () -> [Int] in
+        speaker.output.split(separator: "\n").compactMap { line in
+          let event = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+          return (event?["outbound"] as? [String: Any])?["packetsSent"] as? Int
+        }
+      }
+      try await eventually("six seconds of silence") { sent().count >= 7 }
+      let counts = sent()
+      // One packet in 400 ms, after the first ones.
+      #expect(counts[6] - counts[2] < 30, "\(counts)")
+      #expect(counts[6] - counts[2] >= 4, "\(counts)")
+      let recorder = try ChildProcess(
+        "talkbridge", ["record", url, "--output", run.file("call.wav")] + Self.loopback)
+      try await eventually(within: .seconds(60), "the tenor") {
+        let samples = (try? WaveFile.read(run.file("call.wav"), isGrowing: true)) ?? []
+        return Self.voices(in: Array(samples.suffix(3 * PCM.sampleRate))) == [.tenor]
+      }
+      try await recorder.terminate()
+      try await speaker.terminate()
+    }
+  }
+
+  @Test func `delays that cannot be are refused`() async throws {
+    for words in [
+      ["--minimum-delay", "2001"], ["--maximum-delay", "5"], ["--minimum-delay", "300", "--maximum-delay", "200"],
+    ] {
+      let program = try ChildProcess("talkbridge", ["join", "https://example.com/call/abc"] + words)
+      #expect(try await program.exit() == .code(ExitCause.usage.rawValue), "\(program.transcript)")
+    }
+  }
 }

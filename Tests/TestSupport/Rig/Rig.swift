@@ -50,23 +50,30 @@ public enum Rig {
       input: input, output: output, errorOutput: errorOutput)
   }
 
-  /// Drops packets on the clients' side of the cable until `heal`, on top of what is dropped already.
+  /// Drops packets on one side of the cable until `heal`, on top of what is dropped already.
+  ///
+  /// A sender is told of what is dropped on its own way out. To lose packets unnoticed drop them on the other side's way in.
   ///
   /// - Parameters:
-  ///   - direction: seen from the clients.
+  ///   - direction: seen from that side.
   ///   - packets: which ones, as an nftables match: `meta l4proto udp`, `udp sport 20000-20499` (Janus's media),
   ///     `udp sport 20000-20499 numgen random mod 100 < 10` (a tenth of it).
-  public static func drop(_ direction: Direction, _ packets: String) async throws {
-    try await nft("add table inet rig")
-    try await nft("add chain inet rig \(direction) { type filter hook \(direction) priority 0; }")
-    try await nft("add rule inet rig \(direction) \(packets) counter drop")
+  public static func drop(_ direction: Direction, _ packets: String, at side: Side = .clients) async throws {
+    try await nft("add table inet rig", at: side)
+    try await nft("add chain inet rig \(direction) { type filter hook \(direction) priority 0; }", at: side)
+    try await nft("add rule inet rig \(direction) \(packets) counter drop", at: side)
   }
+
+  /// An end of the cable.
+  public enum Side: Sendable { case clients, servers }
 
   /// A direction of packets.
   public enum Direction: String, Sendable { case input, output }
 
   /// Lets all packets pass again.
-  public static func heal() async throws { try await nft("flush ruleset") }
+  public static func heal() async throws {
+    for side in [Side.clients, .servers] { try await nft("flush ruleset", at: side) }
+  }
 
   /// Pulls the cable out of the servers' side; addresses and routes survive on both.
   public static func pullCable() async throws { try await setCable("down") }
@@ -80,8 +87,9 @@ public enum Rig {
     guard try await ip.exit() == .code(0) else { throw RigError(ip.transcript) }
   }
 
-  private static func nft(_ command: String) async throws {
-    let nft = try client("nft", [command])
+  private static func nft(_ command: String, at side: Side) async throws {
+    try requireNamespace()
+    let nft = side == .clients ? try client("nft", [command]) : try ChildProcess("nft", [command])
     guard try await nft.exit() == .code(0) else { throw RigError(nft.transcript) }
   }
 
