@@ -95,9 +95,11 @@ enum SCTPStack {
     timer.wake()
   }
 
+  // Asked again and again, also between packets of sound: to look into a mailbox costs no memory, to change it does.
+
   static func takePackets(of address: UInt) -> [[UInt8]] {
     state.withLock { state in
-      let packets = state.mailboxes[address]?.packets ?? []
+      guard let packets = state.mailboxes[address]?.packets, !packets.isEmpty else { return [] }
       state.mailboxes[address]?.packets = []
       return packets
     }
@@ -105,7 +107,7 @@ enum SCTPStack {
 
   static func takeDeliveries(of address: UInt) -> [Delivery] {
     state.withLock { state in
-      let deliveries = state.mailboxes[address]?.deliveries ?? []
+      guard let deliveries = state.mailboxes[address]?.deliveries, !deliveries.isEmpty else { return [] }
       state.mailboxes[address]?.deliveries = []
       return deliveries
     }

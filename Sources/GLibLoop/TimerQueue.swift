@@ -86,7 +86,8 @@ final class TimerQueue: Sendable {
 
   private func nextDue(at now: Int) -> SourceHandler? {
     entries.withLock { entries in
-      let earliest = entries.all.min { $0.time < $1.time }
+      var earliest: Entry?
+      for entry in entries.all where entry.time < earliest?.time ?? Self.never { earliest = entry }
       guard let earliest, earliest.time <= now else {
         entries.sourceTime = earliest?.time ?? Self.never
         g_source_set_ready_time(source, entries.sourceTime == Self.never ? -1 : entries.sourceTime)
