@@ -15,7 +15,7 @@ ALLOCATIONS_AFTER=15 ALLOCATIONS_FOR=$seconds LD_PRELOAD=$bench/allocations.so \
   "$receiver" 9090 "$streams" mix "$bench/allocations" $((seconds + 20)) 2>"$bench/allocations.txt"
 
 awk -v seconds="$seconds" -v packets="$((streams * 50 * seconds))" '
-  /^ALLOCATIONS / && NF > 3 { count[$2 " " $4] += $3; all[$2] += $3; if ($4 == "bench-receiver") ours += $3 }
+  /^ALLOCATIONS / && NF > 3 { count[$2 " " $4] += $3; if ($4 == "bench-receiver") ours += $3 }
   END {
     for (key in count) printf "%-40s %8d  (%.3f a packet)\n", key, count[key], count[key] / packets | "sort"
     close("sort")
