@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Tells who allocates memory while calls are received: run.sh [STREAMS [SECONDS]], 8 and 60 unless given. See README.md.
+# shellcheck disable=SC1091,SC2154  # prepare.sh sets them
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 streams=${1:-8} seconds=${2:-60}
-# shellcheck source=../receive-path/prepare.sh
 . "$here/../receive-path/prepare.sh"
 cc -O2 -Wall -fPIC -shared "$here/allocations.c" -o "$bench/allocations.so"
 

@@ -1,3 +1,5 @@
+#!/usr/bin/env bash
+# shellcheck disable=SC2034  # who sources this uses them
 # Sourced by the benchmarks of the receive path: makes what they need, once. Sets root, bench, data and receiver.
 # VOICE is espeak-ng's, for the one speaker whose sound is judged.
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)

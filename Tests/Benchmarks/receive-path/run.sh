@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Measures how calls sound and what they cost, beside Chromium: run.sh [quick|full]. See README.md.
+# shellcheck disable=SC1091,SC2154  # prepare.sh sets them
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 mode=${1:-full}
