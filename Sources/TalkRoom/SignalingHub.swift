@@ -266,7 +266,8 @@ struct SignalingHub {
   /// Forgets a session: its room learns that it left, the backend too, its media ends.
   mutating func end(_ id: String) -> [Effect] {
     guard let session = sessions[id] else { return [] }
-    var effects = leaveRoom(id)
+    // One that is in no room may publish all the same.
+    var effects = leaveRoom(id) + endMedia(of: id)
     if let room = session.room, let talkSession = session.talkSession, !session.identity.isInternal {
       effects.append(.leaveRoom(room: room, talkSession: talkSession, userID: session.identity.userID))
     }

@@ -107,6 +107,10 @@ struct CallPlan: Sendable {
     if address.isInsecure {
       await reporter.warn("\(address.host) is reached over http: everybody on the way can read and change everything")
     }
+    if service.isOverheard {
+      await reporter.warn(
+        "the signaling server is reached without TLS: whoever listens on the way can enter every conversation as we do")
+    }
     if service.isInternal {
       await reporter.note("as an internal client: unseen by the others; the names of guests and the chat are missing")
     }

@@ -9,6 +9,8 @@ struct Failure: Error {
   var status: ExitCause
   /// A short name that never changes, for `--json`.
   var identifier: String
+  /// Whether the same attempt may work later.
+  var isTransient = false
 
   init(_ message: String, _ status: ExitCause, identifier: String) {
     self.message = message
@@ -26,6 +28,7 @@ struct Failure: Error {
 
   init(_ failure: CallFailure) {
     self.init(failure.description, ExitCause(failure), identifier: failure.identifier)
+    isTransient = failure.isTransient
   }
 
   init(end error: any Error) {

@@ -100,6 +100,9 @@ struct InternalArguments: ParsableArguments {
     /// Whether we are an internal client.
     var isInternal: Bool { internalSecretFile != nil }
 
+    /// Whether what proves our secret to the signaling server passes where others may read it, and use it.
+    var isOverheard: Bool { signaling.map { $0.hasPrefix("http:") || $0.hasPrefix("ws:") } ?? false }
+
     /// nil for everybody else.
     func access() throws(Failure) -> InternalAccess? {
       if let known { return known }

@@ -96,7 +96,8 @@ private final class Watch: Sendable {
   /// Whether it may be otherwise later. What is wrong from the beginning is told at once where it may be a mistake of the
   /// user's; what goes wrong after it was right is waited out.
   private static func mayPass(_ failure: Failure, isProven: Bool) -> Bool {
-    switch failure.status {
+    if failure.isTransient { return true }
+    return switch failure.status {
     case .hostUnreachable, .signalingUnreachable, .serverBusy, .sessionLimit, .diskFull: true
     case .removed: failure.identifier == CallFailure.removedFromCall.identifier
     case .helloRefused, .noICEPath, .notATalkServer, .noSignalingServer, .tlsFailure, .callForbidden,

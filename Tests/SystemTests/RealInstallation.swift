@@ -13,6 +13,8 @@ final class RealInstallation {
   let run: RunDirectory
   /// Where clients are served.
   let address: String
+  /// Where Nextcloud is below its host.
+  private let path: String
   let room: EmbeddedRoom
   let coturn: CoturnServer?
   /// The installation's address.
@@ -27,14 +29,15 @@ final class RealInstallation {
   ///   - relay: With a TURN server, offered to clients over these transports only.
   ///   - conversations: Further ones.
   ///   - address: Where clients are served.
+  ///   - path: Where Nextcloud is below its host, like `/nextcloud`.
   ///   - change: What is wrong with it.
   static func with(
     relay: [CoturnServer.Transport] = [], conversations: [HostedConversation] = [],
-    at address: String = Rig.serverAddress, _ name: String = #function,
+    at address: String = Rig.serverAddress, path: String = "", _ name: String = #function,
     _ change: (inout EmbeddedRoom.Options) -> Void = { _ in }, _ body: (RealInstallation) async throws -> Void
   ) async throws {
     let installation = try await RealInstallation(
-      relay: relay, conversations: conversations, at: address, change, in: try RunDirectory(name))
+      relay: relay, conversations: conversations, at: address, path: path, change, in: try RunDirectory(name))
     do { try await body(installation) } catch {
       await installation.stop()
       throw error
@@ -43,17 +46,19 @@ final class RealInstallation {
   }
 
   private init(
-    relay: [CoturnServer.Transport], conversations: [HostedConversation], at address: String,
+    relay: [CoturnServer.Transport], conversations: [HostedConversation], at address: String, path: String,
     _ change: (inout EmbeddedRoom.Options) -> Void, in run: RunDirectory
   ) async throws {
     self.run = run
     self.address = address
+    self.path = path
     janus = try await JanusServer.start(in: run, serving: address)
-    signaling = try await SignalingServer.start(in: run, serving: address)
+    signaling = try await SignalingServer.start(in: run, serving: address, below: path)
     coturn = relay.isEmpty ? nil : try await CoturnServer.start(in: run)
     var options = EmbeddedRoom.Options()
     options.address = address
     options.port = 8080
+    options.installation.path = path
     options.recordingSecret = Self.recordingSecret
     options.externalSignaling = .init(url: SignalingServer.url(at: address), secret: SignalingServer.backendSecret)
     if coturn != nil { options.turnServers = [.init(urls: relay.map(\.url), secret: CoturnServer.secret)] }
@@ -79,7 +84,7 @@ final class RealInstallation {
   func restartSignaling(after pause: Duration = .zero) async throws {
     signaling.stop()
     try await Task.sleep(for: pause)
-    signaling = try await SignalingServer.start(in: run, serving: address)
+    signaling = try await SignalingServer.start(in: run, serving: address, below: path)
   }
 
   /// Stops the signaling server for good.

@@ -167,6 +167,22 @@ import Testing
     }
   }
 
+  @Test func `may be below a path of its host, by either form of its address`() async throws {
+    try await RealInstallation.with(path: "/nextcloud") { installation in
+      let recording = installation.run.file("call.wav")
+      let recorder = try installation.recorder(recording)
+      let bruno = try Rig.client(
+        "talkbridge",
+        [
+          "join", installation.url.replacing("/call/", with: "/index.php/call/"), "--json", "--input",
+          try installation.speech(of: .bass), "--loop", "--output", "none",
+        ])
+      try await RealInstallation.awaitVoices([.bass], in: recording)
+      try await bruno.leave()
+      try await recorder.leave()
+    }
+  }
+
   /// In the mounts of the rig, which nobody else sees.
   private static func mount(_ arguments: [String]) async throws {
     let mount = try ChildProcess("mount", arguments)

@@ -84,6 +84,21 @@ import Testing
     #expect(stage.requests.count < 8)
   }
 
+  @Test func `a server that moves while we are in a call is found again`() throws {
+    var stage = try Rehearsal()
+    stage.proceed(to: .inCall)
+    stage.say(.bye(reason: ""))
+    stage.advance(.seconds(1))
+    stage.reply(.joinConversation, 301)
+    stage.advance(.seconds(3))
+    #expect(stage.lastRequest?.purpose == .readCapabilities)
+    Self.answer(&stage, status: 301, location: "https://new.example.com" + Self.endpoint)
+    stage.reply(.readCapabilities, 200, Rehearsal.capabilities())
+    stage.rejoin(to: .inCall, own: "OWN2")
+    #expect(stage.session.phase == .inCall)
+    #expect(stage.lastRequest?.url.hasPrefix("https://new.example.com/") == true)
+  }
+
   @Test func `a name that the installation does not know is told from a wrong address`() throws {
     var stage = try Rehearsal()
     stage.handle(.start)

@@ -101,13 +101,18 @@ public enum CallFailure: Error, Hashable, Sendable {
     }
   }
 
+  /// Whether the server is somewhere else now.
+  var isRedirect: Bool {
+    if case .serverError(_, let status) = self { (300..<400).contains(status) } else { false }
+  }
+
   /// Whether the same attempt may work a little later.
   public var isTransient: Bool {
     switch self {
     case .hostUnreachable, .noAnswer, .maintenance, .rateLimited, .signalingUnreachable, .roomRefused,
       .callNotConfirmed:
       true
-    case .serverError(_, let status): status >= 500
+    case .serverError(_, let status): status >= 500 || isRedirect
     case .signalingRefused(let code, _): code == "internal_error" || code == "too_many_requests"
     default: false
     }

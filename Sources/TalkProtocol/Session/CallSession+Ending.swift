@@ -59,7 +59,7 @@ extension CallSession {
       default: retryAfter
       }
     // After its maintenance it may be another one.
-    if failure == .maintenance { isServerKnown = false }
+    if failure == .maintenance || failure.isRedirect { isServerKnown = false }
     forgetSignaling()
     let reason = failure == .maintenance ? "it is in maintenance mode" : failure.description
     enter(isSettled ? .reconnecting(reason: reason) : .waitingForServer(reason: reason))

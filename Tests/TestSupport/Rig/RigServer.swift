@@ -64,11 +64,12 @@ public enum SignalingServer {
   public static let internalSecret = "rig-internal-secret"
 
   /// Starts it; Janus must be up. Once the first client says hello it asks the Nextcloud at port 8080 of `address`, where
-  /// clients find it too.
-  public static func start(in run: RunDirectory, serving address: String = Rig.serverAddress) async throws -> RigServer
-  {
+  /// clients find it too, below `path`.
+  public static func start(
+    in run: RunDirectory, serving address: String = Rig.serverAddress, below path: String = ""
+  ) async throws -> RigServer {
     try Rig.requireNamespace()
-    let environment = ["RIG_PUBLIC_ADDRESS": address, "RIG_BACKEND": "http://\(Rig.host(address)):8080"]
+    let environment = ["RIG_PUBLIC_ADDRESS": address, "RIG_BACKEND": "http://\(Rig.host(address)):8080\(path)"]
     return try await RigServer("signaling", in: run, environment: environment) { _ in
       answer(from: 8081, to: "GET /api/v1/welcome HTTP/1.0\r\n\r\n").contains("mcu")
     }
