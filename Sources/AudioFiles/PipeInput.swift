@@ -49,13 +49,17 @@ public actor PipeInput: AudioInput {
   }
 
   /// Checks that the descriptor is one that can be read.
-  /// - Throws: `unreadable`.
+  /// - Throws: `unreadable`, for a terminal too.
   public func open() throws(AudioFileError) {
     let flags = fcntl(descriptor, F_GETFL)
     guard flags >= 0 else { throw .unreadable(path: name, reason: systemReason(errno)) }
     guard flags & O_ACCMODE != O_WRONLY else { throw .unreadable(path: name, reason: "open for writing only") }
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw .unreadable(path: name, reason: systemReason(errno)) }
+    guard isatty(descriptor) == 0 else {
+      throw .unreadable(
+        path: name, reason: "it is a terminal, and raw sound is not text; take it from a pipe or a file")
+    }
     if status.st_mode & S_IFMT == S_IFDIR { throw .unreadable(path: name, reason: systemReason(EISDIR)) }
     // One page, 43 ms. Only pipes have this, and only those that hold no more already; refusal does no harm.
     _ = fcntl(descriptor, Self.setPipeSize, 4096)

@@ -19,6 +19,8 @@ public actor WAVRecorder: AudioOutput {
   private let path: String
   private let turn: Int
   private var descriptor: Int32 = -1
+  /// Whether the file was not there before.
+  private var isNew = false
   private var file: WAVFile?
   private var provider: (any SampleProvider)?
   private var pace = Pace(start: .now)
@@ -48,7 +50,10 @@ public actor WAVRecorder: AudioOutput {
   public func open() throws(AudioFileError) {
     precondition(descriptor < 0, "a recorder is opened once")
     // Without O_NONBLOCK a pipe that nobody reads would hold us up here.
-    let opened = Glibc.open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0o644)
+    let flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK
+    var opened = Glibc.open(path, flags | O_EXCL, 0o644)
+    isNew = opened >= 0
+    if opened < 0, errno == EEXIST { opened = Glibc.open(path, flags, 0o644) }
     guard opened >= 0 else { throw .notWritable(path: path, reason: systemReason(errno)) }
     do throws(AudioFileError) {
       try Self.check(opened, path)
@@ -57,6 +62,14 @@ public actor WAVRecorder: AudioOutput {
       throw error
     }
     descriptor = opened
+  }
+
+  /// Gives up a file that was opened and is not to be recorded to: a new one goes away again, another stays as it was.
+  public func discard() {
+    guard descriptor >= 0 else { return }
+    if isNew { unlink(path) }
+    close(descriptor)
+    descriptor = -1
   }
 
   private static func check(_ descriptor: Int32, _ path: String) throws(AudioFileError) {
