@@ -171,8 +171,8 @@ let package = Package(
     tests(
       "CommandLineTests",
       [
-        "talkbridge", "TalkRoom", "TalkProtocol", "Transport", "Audio", "GLibLoop", "TalkScenarios", "RecordedCalls",
-        argumentParser, "TestSupport",
+        "talkbridge", "TalkRoom", "TalkProtocol", "Gateway", "Playout", "PulseAudioIO", "Transport", "Audio", "GLibLoop",
+        "TalkScenarios", "RecordedCalls", argumentParser, "TestSupport",
       ]),
     tests(
       "SystemTests",

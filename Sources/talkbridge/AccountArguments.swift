@@ -16,6 +16,9 @@ struct AccountArguments: ParsableArguments {
   @Option(help: ArgumentHelp("Read the user's app password from this file's first line.", valueName: "file"))
   var passwordFile: String?
 
+  static let usersHaveNames =
+    "--name is for guests: a user is shown with the account's own name. Leave out --name or --user."
+
   func validate() throws {
     if passwordFile != nil, user == nil {
       throw ValidationError("--password-file belongs to a user: name it with --user.")

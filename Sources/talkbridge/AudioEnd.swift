@@ -1,4 +1,6 @@
 import ArgumentParser
+import Foundation
+import Glibc
 
 /// Where sound comes from or goes to, as the user names it.
 enum AudioEnd: Equatable, ExpressibleByArgument {
@@ -34,4 +36,16 @@ enum AudioEnd: Equatable, ExpressibleByArgument {
   }
 
   var isFile: Bool { if case .file = self { true } else { false } }
+
+  /// Whether both are one file, by whatever name.
+  func isSameFile(as other: AudioEnd) -> Bool {
+    guard case .file(let path) = self, case .file(let otherPath) = other else { return false }
+    var (status, otherStatus) = (stat(), stat())
+    guard stat(path, &status) == 0, stat(otherPath, &otherStatus) == 0 else {
+      return URL(filePath: path).standardizedFileURL == URL(filePath: otherPath).standardizedFileURL
+    }
+    // A device, like /dev/null, is not written over.
+    return status.st_mode & S_IFMT == S_IFREG && status.st_dev == otherStatus.st_dev
+      && status.st_ino == otherStatus.st_ino
+  }
 }

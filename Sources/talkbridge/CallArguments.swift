@@ -11,25 +11,15 @@ struct CallArguments: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The name that others see. Default: talkbridge, and talkbridge (recording) for record.", valueName: "name"))
+      "The name that others see; users have one. Default: talkbridge, or talkbridge (recording) for who listens only.",
+      valueName: "name"))
   var name: String?
-
-  @Option(
-    help: ArgumentHelp(
-      """
-      Leave so long after the first participant was heard or, alone, after joining: 90 (seconds), 30s, 5m, 1h30m. \
-      Default: stay until the call ends.
-      """, valueName: "time"))
-  var duration: TimeLength?
 
   @OptionGroup var room: RoomArguments
 
   @OptionGroup var account: AccountArguments
 
   @OptionGroup var service: InternalArguments
-
-  @Flag(help: "Leave when the last other participant has left the call.")
-  var untilEmpty = false
 
   @Flag(help: "Send and receive sound through the server's TURN servers only.")
   var relayOnly = false
@@ -64,10 +54,7 @@ struct CallArguments: ParsableArguments {
       """, valueName: "ms"), transform: Self.delay)
   var maximumDelay: Duration?
 
-  @Option(
-    help: ArgumentHelp(
-      "Trust the certificate authorities in this PEM file too. Default: the system's only.", valueName: "file"))
-  var caFile: String?
+  @OptionGroup var trust: TrustArguments
 
   @Option(
     help: ArgumentHelp(
@@ -79,7 +66,7 @@ struct CallArguments: ParsableArguments {
 
   @Flag(
     help: """
-      Print events as JSON lines on standard output; on standard error where standard output carries sound.
+      Print events and log as JSON lines on standard output; on standard error where standard output carries sound.
       """)
   var json = false
 
@@ -93,9 +80,7 @@ struct CallArguments: ParsableArguments {
         throw ValidationError("--minimum-delay is longer than --maximum-delay.")
       }
     }
-    if let caFile, access(caFile, R_OK) != 0 {
-      throw ValidationError("cannot read the certificates in \(caFile): \(String(cString: strerror(errno)))")
-    }
+    if name != nil, account.user != nil { throw ValidationError(AccountArguments.usersHaveNames) }
   }
 
   static func logLevel(_ name: String) throws -> Logger.Level {
@@ -119,11 +104,34 @@ struct CallArguments: ParsableArguments {
   }
 }
 
+/// When to leave a call that goes on.
+struct LeavingArguments: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      """
+      Leave so long after the first participant was heard or, alone, after joining: 90 (seconds), 30s, 5m, 1h30m. \
+      Default: stay until the call ends.
+      """, valueName: "time"))
+  var duration: TimeLength?
+
+  @Flag(help: "Leave when the last other participant has left the call.")
+  var untilEmpty = false
+}
+
 extension [AudioEnd] {
-  /// - Throws: Where two of them would write to the same stream.
-  func validate() throws {
+  /// - Throws: Where two of them get in each other's way, or one of them in that of an input.
+  func validate(input: AudioEnd? = nil) throws {
+    if count > 1, contains(.none) { throw ValidationError("--output none means no output: give it alone.") }
     guard count(where: { $0 == .pipe }) < 2 else {
       throw ValidationError("Standard output can carry the sound only once: give --output - only once.")
+    }
+    for (index, end) in enumerated() {
+      if self[..<index].contains(where: { $0.isSameFile(as: end) }) {
+        throw ValidationError("Two outputs cannot be written to the same file.")
+      }
+      if let input, input.isSameFile(as: end) {
+        throw ValidationError("The output would overwrite the input file: give it another name.")
+      }
     }
   }
 }

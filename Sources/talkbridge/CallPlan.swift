@@ -37,6 +37,8 @@ struct CallPlan: Sendable {
   var minimumDelay: Duration?
   var maximumDelay: Duration?
   var sendsNothingInPauses = false
+  /// Whether the environment's proxies lead to the server.
+  var usesProxies = true
 
   /// A plan with everything left at its default that is not named.
   init(url: String, role: CallSession.Role, name: String, input: AudioEnd, outputs: [AudioEnd]) {
@@ -53,16 +55,19 @@ struct CallPlan: Sendable {
     room = arguments.room.values
     account = arguments.account.values
     service = arguments.service.values
-    duration = arguments.duration?.duration
-    leavesWhenEmpty = arguments.untilEmpty
     relayOnly = arguments.relayOnly
     iceAddresses = arguments.iceAddress
     icePorts = arguments.icePorts
-    caFile = arguments.caFile
+    caFile = arguments.trust.caFile
     logLevel = arguments.logLevel
     json = arguments.json
     minimumDelay = arguments.minimumDelay
     maximumDelay = arguments.maximumDelay
+  }
+
+  mutating func apply(_ arguments: LeavingArguments) {
+    duration = arguments.duration?.duration
+    leavesWhenEmpty = arguments.untilEmpty
   }
 
   /// Runs the whole participation, with display and signals.
@@ -78,8 +83,7 @@ struct CallPlan: Sendable {
   func participation(
     judging judge: (CallSummary) -> ExitCause = { _ in .success }
   ) async -> Result<(summary: CallSummary, status: ExitCause), Failure> {
-    let reporter = Reporter(
-      style: style, carriesSoundOnOutput: outputs.contains(.pipe), isRecording: outputs.contains { $0.isFile })
+    let reporter = reporter()
     do throws(Failure) {
       let summary = try await participate(reporter)
       let status = judge(summary)
@@ -91,10 +95,16 @@ struct CallPlan: Sendable {
     }
   }
 
-  private var style: Reporter.Style {
-    if json { return .json }
-    return Console.standardError.abilities.isInteractive ? .live : .plain
+  /// Who tells the user what happens.
+  func reporter() -> Reporter {
+    let style: Reporter.Style = json ? .json : isLive ? .live : .plain
+    return Reporter(style: style, events: events, isRecording: outputs.contains { $0.isFile })
   }
+
+  private var isLive: Bool { !json && Console.standardError.abilities.isInteractive }
+
+  /// Where events go as JSON.
+  private var events: TextStream { outputs.contains(.pipe) ? .standardError : .standardOutput }
 
   private static let speakersKeys = "keys: m turns the microphone off and on, h raises and lowers the hand, q leaves"
   private static let listenersKeys = "keys: q leaves"
@@ -114,14 +124,16 @@ struct CallPlan: Sendable {
     if service.isInternal {
       await reporter.note("as an internal client: unseen by the others; the names of guests and the chat are missing")
     }
-    let logger = Logger(label: "talkbridge") { _ in ConsoleLog(logLevel: logLevel) }
+    let logger = Logger(label: "talkbridge") { _ in ConsoleLog(logLevel: logLevel, events: json ? events : nil) }
     let connection = try connection(to: address, logger: logger)
-    let gateway = CallGateway(try options(address, reporter), connection: connection)
+    let options = try options(address, reporter)
+    let gateway = CallGateway(options, connection: connection)
     let chat =
       chats
       ? CallChat(
         ChatClient(beside: connection, at: address, name: account.user == nil ? name : nil),
         url: address.conversationURL, gateway: gateway, reporter: reporter) : nil
+    JobControl.watch()
     let signals = Interrupts.watched { reporter.interrupted(gateway) }
     let muting = SignalWatch(SIGUSR1, on: .network) { Task { await gateway.toggleMuted() } }
     let keys = input == .pipe || chats ? nil : TerminalKeys(on: .network) { gateway.pressed($0) }
@@ -129,7 +141,9 @@ struct CallPlan: Sendable {
       keys?.end()
       withExtendedLifetime((signals, muting)) {}
     }
-    if keys != nil { await reporter.note(role == .listener ? Self.listenersKeys : Self.speakersKeys) }
+    if keys != nil, TerminalKeys.areOurs {
+      await reporter.note(role == .listener ? Self.listenersKeys : Self.speakersKeys)
+    }
     let typing = chat.map { chat in Task { await type(into: chat, reporter) } }
     switch await GLibExecutor.audio.requestRealtimePriority() {
     case .granted(let authority):
@@ -147,12 +161,14 @@ struct CallPlan: Sendable {
     await chat?.end()
     typing?.cancel()
     await typing?.value
+    // Where there was no call, there is no recording either.
+    for end in options.outputs { await (end.output as? WAVRecorder)?.discard() }
     do { return try result.get() } catch { throw Failure(error) }
   }
 
   /// Passes on what the user types: from a line of our own below the live display, or line by line.
   private func type(into chat: CallChat, _ reporter: Reporter) async {
-    if style == .live, let prompt = ChatPrompt({ command in Task { await chat.carryOut(command) } }) {
+    if isLive, let prompt = ChatPrompt({ command in Task { await chat.carryOut(command) } }) {
       await reporter.note(CallChat.help)
       await chat.take(prompt.lines)
       prompt.end()
@@ -213,7 +229,8 @@ struct CallPlan: Sendable {
   }
 
   private func connection(to address: ConversationAddress, logger: Logger) throws(Failure) -> TalkConnection {
-    TalkConnection(
-      account: try account.resolved(for: address), settings: try .ofProcess(caFile: caFile), logger: logger)
+    var settings = try TransportSettings.ofProcess(caFile: caFile)
+    if !usesProxies { settings.proxies = .none }
+    return TalkConnection(account: try account.resolved(for: address), settings: settings, logger: logger)
   }
 }

@@ -24,10 +24,7 @@ struct ChatArguments: ParsableArguments {
   @OptionGroup var account: AccountArguments
   @OptionGroup var password: RoomPasswordArgument
 
-  @Option(
-    help: ArgumentHelp(
-      "Trust the certificate authorities in this PEM file too, beside the system's.", valueName: "file"))
-  var caFile: String?
+  @OptionGroup var trust: TrustArguments
 
   @Option(
     help: ArgumentHelp(
@@ -36,6 +33,15 @@ struct ChatArguments: ParsableArguments {
   var logLevel: Logger.Level = .warning
 
   @OptionGroup var trace: TraceArgument
+
+  func validate() throws {
+    guard account.user != nil else { return }
+    if name != nil { throw ValidationError(AccountArguments.usersHaveNames) }
+    if session != nil {
+      throw ValidationError(
+        "--session keeps a guest between commands; a user needs none: leave out --session or --user.")
+    }
+  }
 
   private static func logLevel(_ name: String) throws -> Logger.Level {
     guard let level = Logger.Level(rawValue: name) else { throw ValidationError("There is no log level “\(name)”.") }

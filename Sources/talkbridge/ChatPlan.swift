@@ -26,7 +26,7 @@ struct ChatPlan: Sendable {
     sessionPath = arguments.session
     account = arguments.account.values
     passwordPath = arguments.password.file
-    caFile = arguments.caFile
+    caFile = arguments.trust.caFile
     logLevel = arguments.logLevel
   }
 

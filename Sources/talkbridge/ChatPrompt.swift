@@ -45,8 +45,8 @@ final class ChatPrompt: Sendable {
 
   /// Reads no more, and takes the line off the screen.
   func end() {
+    Console.standardError.prompt(nil)
     keys.end()
     continuation.finish()
-    Console.standardError.prompt(nil)
   }
 }

@@ -28,7 +28,7 @@ struct DevicesCommand: ParsableCommand {
     let lines = devices.map { device in
       let mark = device.isDefault ? "*" : " "
       let padding = String(repeating: " ", count: width - device.name.count)
-      return "\(mark) pulse:\(device.name)\(padding)  \(device.description)"
+      return TerminalText.printable("\(mark) pulse:\(device.name)\(padding)  \(device.description)")
     }
     return ([title] + lines).joined(separator: "\n")
   }

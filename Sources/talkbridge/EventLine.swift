@@ -2,6 +2,7 @@ import Audio
 import Foundation
 import Gateway
 import Playout
+import PulseAudioIO
 import TalkProtocol
 
 /// An event as a line of JSON. The schema is documented in the README and only ever grows.
@@ -102,6 +103,52 @@ struct EventLine {
       ])
   }
 
+  /// An output does not get rid of its sound.
+  /// - Parameter index: Of the output.
+  static func soundDropped(_ index: Int, _ status: OutputStatus) -> EventLine {
+    EventLine(
+      "sound-dropped", ["output": .number(Double(index)), "droppedSeconds": .number(status.dropped.inSeconds)])
+  }
+
+  /// What we wrote into the chat.
+  static func sent(_ text: String, id: Int?) -> EventLine {
+    EventLine("sent", ["text": .string(text), "id": id.map { .number(Double($0)) } ?? .null])
+  }
+
+  static func notSent(_ text: String, _ failure: ChatFailure) -> EventLine {
+    let members: [String: JSONValue] = [
+      "text": .string(text), "error": .string(failure.identifier), "message": .string("\(failure)"),
+    ]
+    return EventLine("not-sent", members)
+  }
+
+  static func chatInterrupted(_ failure: ChatFailure) -> EventLine {
+    EventLine("chat-interrupted", ["message": .string("\(failure)")])
+  }
+
+  static func chatRestored() -> EventLine { EventLine("chat-restored") }
+
+  static func warning(_ message: String) -> EventLine { EventLine("warning", ["message": .string(message)]) }
+
+  static func log(_ message: String, level: String, _ details: [String: String]) -> EventLine {
+    EventLine(
+      "log",
+      ["level": .string(level), "message": .string(message), "details": .object(details.mapValues { .string($0) })])
+  }
+
+  /// A device of an end has come, gone or changed.
+  static func device(_ end: String, _ event: PulseEvent) -> EventLine {
+    let name =
+      switch event {
+      case .lost: "device-lost"
+      case .restored: "device-restored"
+      case .moved: "device-moved"
+      case .suspended: "device-suspended"
+      case .resumed: "device-resumed"
+      }
+    return EventLine(name, ["end": .string(end)])
+  }
+
   static func failed(_ failure: Failure) -> EventLine {
     EventLine(
       "failed",
@@ -168,6 +215,11 @@ struct EventLine {
     case .endFailed: "end-failed"
     }
   }
+}
+
+extension TextStream {
+  /// Writes an event; one a line.
+  func write(_ line: EventLine) { write(line.text + "\n") }
 }
 
 extension CallPhase {

@@ -6,6 +6,10 @@ import TalkProtocol
 struct EventSentence {
   /// As far as they are known.
   private(set) var names: [ParticipantID: String] = [:]
+  /// Of whom it is not said yet that they are there, for want of a name.
+  private var unnamed: Set<ParticipantID> = []
+  /// As far as it is known.
+  private var isMuted: [ParticipantID: Bool] = [:]
 
   /// What happened, in a line; nil for what is not worth one.
   mutating func sentence(for event: GatewayEvent) -> String? {
@@ -30,12 +34,22 @@ struct EventSentence {
     case .conversationJoined(let name): return "conversation: \(name ?? "without a name")"
     case .participantJoined(let participant):
       names[participant.id] = participant.name
+      guard participant.name != nil else {
+        unnamed.insert(participant.id)
+        return nil
+      }
       return "\(name(participant.id)) is in the call"
-    case .participantLeft(let participant): return "\(name(participant.id)) left the call"
+    case .participantLeft(let participant):
+      unnamed.remove(participant.id)
+      isMuted[participant.id] = nil
+      return "\(name(participant.id)) left the call"
     case .participantRenamed(let id, let name):
       defer { names[id] = name }
-      return "\(self.name(id)) is \(name)"
-    case .participantMuted(let id, let isMuted): return "\(name(id)) \(isMuted ? "muted" : "unmuted")"
+      return unnamed.remove(id) == nil ? "\(self.name(id)) is now \(name)" : "\(name) is in the call"
+    case .participantMuted(let id, let isMuted):
+      // As what somebody comes is nothing to tell.
+      guard let before = self.isMuted.updateValue(isMuted, forKey: id), before != isMuted else { return nil }
+      return "\(name(id)) \(isMuted ? "muted" : "unmuted")"
     case .participantSpeaking, .receiving, .chatChanged: return nil
     case .participantRaisedHand(let id, let raised): return "\(name(id)) \(raised ? "raised" : "lowered") a hand"
     case .participantReacted(let id, let reaction): return "\(name(id)) reacts with \(reaction)"
@@ -55,12 +69,14 @@ struct EventSentence {
   }
 
   /// How it went: a line, and one for each participant.
-  static func lines(for summary: CallSummary) -> [String] {
-    let recorded = summary.outputs.map(\.rendered).max() ?? .zero
+  /// - Parameter stay: How long we were in the call, where no output knows it better; nil if we were in none.
+  static func lines(for summary: CallSummary, stay: Duration?) -> [String] {
+    guard let stay else { return ["left without having been in a call"] }
+    let time = summary.outputs.map(\.rendered).max() ?? stay
     let end = summary.outcome == .callEnded ? "the call ended" : "left"
-    var text = "\(end) after \(LiveDisplay.clock(recorded)) in the call"
+    var text = "\(end) after \(LiveDisplay.clock(time)) in the call"
     let dropped = summary.outputs.map(\.dropped).reduce(.zero, +)
-    if dropped > .zero { text += "; \(seconds(dropped)) s of it were dropped, for the output was read too slowly" }
+    if dropped > .zero { text += "; \(milliseconds(dropped)) ms of it are lost, for an output was read too slowly" }
     return [text + (summary.participants.isEmpty ? "; nobody else was there" : "; heard:")]
       + summary.participants.map { "  " + heard($0) }
   }
@@ -68,8 +84,9 @@ struct EventSentence {
   /// What was heard of a participant.
   static func heard(_ status: ParticipantStatus) -> String {
     let loss = loss(of: status).map { ", loss \($0)" } ?? ""
-    return "\(name(status.participant.name, status.participant.id)): \(seconds(status.sound)) s of sound"
-      + " in \(status.packetsReceived) packets\(loss)"
+    // Without an output nobody has listened to what is in them.
+    let sound = status.playout == nil ? "" : "\(seconds(status.sound)) s of sound in "
+    return "\(name(status.participant.name, status.participant.id)): \(sound)\(status.packetsReceived) packets\(loss)"
   }
 
   /// In percent of the packets that should have come; nil before the first.
@@ -92,6 +109,8 @@ struct EventSentence {
     let tenths = duration.components.seconds * 10 + duration.components.attoseconds / 100_000_000_000_000_000
     return "\(tenths / 10).\(tenths % 10)"
   }
+
+  static func milliseconds(_ duration: Duration) -> Int64 { Int64(duration / .milliseconds(1)) }
 
   /// Who has no name, or none yet, is told apart by a piece of the address.
   static func name(_ name: String?, _ id: ParticipantID) -> String {

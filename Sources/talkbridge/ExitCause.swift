@@ -31,6 +31,7 @@ enum ExitCause: Int32, CaseIterable {
   case outputUnwritable = 31
   case diskFull = 32
   case noPulseAudio = 33
+  case portUnusable = 34
   case chatForbidden = 40
   case messageRefused = 41
   case maybeSent = 42
@@ -70,6 +71,7 @@ enum ExitCause: Int32, CaseIterable {
     case .outputUnwritable: "the output file cannot be written"
     case .diskFull: "the disk is full"
     case .noPulseAudio: "no PulseAudio server, or no such device"
+    case .portUnusable: "the port for the demo's room is in use, or not ours to use"
     case .chatForbidden: "not allowed to write in the chat here, or to change that message"
     case .messageRefused: "the message is empty, too long, or answers or changes one that it cannot; nothing was sent"
     case .maybeSent: "may have been sent: the answer was lost, and the chat could not be read afterwards"

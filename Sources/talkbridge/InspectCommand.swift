@@ -4,7 +4,6 @@ import Inspection
 import Logging
 import TalkClient
 import TalkProtocol
-import Transport
 
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -49,10 +48,7 @@ struct InspectCommand: ParsableCommand {
       """, valueName: "address"), transform: CallArguments.address)
   var iceAddress: [String] = []
 
-  @Option(
-    help: ArgumentHelp(
-      "Trust the certificate authorities in this PEM file too. Default: the system's only.", valueName: "file"))
-  var caFile: String?
+  @OptionGroup var trust: TrustArguments
 
   @Option(
     help: ArgumentHelp(
@@ -60,12 +56,14 @@ struct InspectCommand: ParsableCommand {
       valueName: "level"), transform: CallArguments.logLevel)
   var logLevel: Logger.Level = .warning
 
+  @OptionGroup var trace: TraceArgument
+
   @Flag(help: "Print the findings as JSON lines on standard output.")
   var json = false
 
   func run() throws {
     let plan = InspectionPlan(self)
-    runAndExit { await plan.run() }
+    runAndExit(tracing: trace) { await plan.run() }
   }
 }
 
@@ -90,7 +88,7 @@ struct InspectionPlan: Sendable {
     consents = command.consent
     account = command.account.values
     iceAddresses = command.iceAddress
-    caFile = command.caFile
+    caFile = command.trust.caFile
     logLevel = command.logLevel
     json = command.json
   }
@@ -123,13 +121,8 @@ struct InspectionPlan: Sendable {
     do { address = try ConversationAddress(isConversation ? url : Self.withConversation(url)) } catch {
       throw Failure(error.description, .notAnAddress, identifier: "not-an-address")
     }
-    let proxies: ProxySettings
-    do { proxies = try ProxySettings(environment: ProcessInfo.processInfo.environment) } catch {
-      throw Failure("\(error)", .usage, identifier: "proxy-unusable")
-    }
     var inspection = Inspection(
-      address: address,
-      transport: TransportSettings(caFile: caFile, proxies: proxies, userAgent: "talkbridge/\(Version.current)"),
+      address: address, transport: try .ofProcess(caFile: caFile),
       logger: Logger(label: "talkbridge") { [logLevel] _ in ConsoleLog(logLevel: logLevel) })
     inspection.looksAtConversation = isConversation
     inspection.account = try account.resolved(for: address)

@@ -46,10 +46,11 @@ struct JoinCommand: ParsableCommand {
       """)
   var chat = false
 
+  @OptionGroup var leaving: LeavingArguments
   @OptionGroup var call: CallArguments
 
   func validate() throws {
-    try output.validate()
+    try output.validate(input: input)
     if chat, input == .pipe {
       throw ValidationError(
         "Standard input cannot carry both: give either --input -, for sound, or --chat, for messages.")
@@ -67,6 +68,7 @@ struct JoinCommand: ParsableCommand {
       input: input ?? (onlyListens ? .none : .pulse(name: nil)),
       outputs: output.isEmpty ? [.pulse(name: nil)] : output)
     plan.apply(call)
+    plan.apply(leaving)
     plan.repeatsInput = loop
     plan.rings = ring
     plan.startsMuted = mute

@@ -47,19 +47,23 @@ struct LiveDisplay {
     let room = max(1, rows - 3)
     if participants.count > room {
       let hidden = participants.count - room
-      participants = participants.prefix(room) + [TerminalText.fitted("  and \(hidden) more", to: columns - 1)]
+      participants = participants.prefix(room) + [TerminalText.shortened("  and \(hidden) more", to: columns - 1)]
     }
     return [title(status, conversation, columns: columns)] + participants
   }
 
   private func title(_ status: GatewayStatus, _ conversation: String?, columns: Int) -> String {
-    var parts = [conversation ?? "talkbridge", status.phase.description]
-    if let rendered = status.outputs.map(\.rendered).max(), rendered > .zero {
-      parts.append((isRecording ? "recorded " : "played ") + Self.clock(rendered))
-    }
+    var parts: [String] = []
+    let rendered = status.outputs.map(\.rendered).max() ?? .zero
+    if rendered == .zero || status.phase != .inCall { parts.append(status.phase.description) }
+    if rendered > .zero { parts.append((isRecording ? "recorded " : "played ") + Self.clock(rendered)) }
     let dropped = status.outputs.map(\.dropped).reduce(.zero, +)
     if dropped > .zero { parts.append("dropped \(EventSentence.seconds(dropped)) s") }
-    let text = TerminalText.fitted(TerminalText.printable(parts.joined(separator: " - ")), to: columns - 1)
+    // Long names give way to figures.
+    let state = parts.map { " - " + TerminalText.printable($0) }.joined()
+    let name = TerminalText.printable(conversation ?? "talkbridge")
+    let room = max(12, columns - 1 - TerminalText.width(state))
+    let text = TerminalText.shortened(TerminalText.shortened(name, to: room) + state, to: columns - 1)
     return abilities.showsColors ? "\u{1B}[1m\(text)\u{1B}[0m" : text
   }
 
@@ -87,7 +91,7 @@ struct LiveDisplay {
     let rest = columns - 1 - 2 - nameWidth - 1 - (meterWidth + 2) - 1
     return "  \(TerminalText.fitted(TerminalText.printable(name), to: nameWidth)) "
       + meter(shownLevels[level] ?? Self.floor, width: meterWidth)
-      + (rest > 0 ? " " + TerminalText.fitted(remarks.joined(separator: ", "), to: rest) : "")
+      + (rest > 0 && !remarks.isEmpty ? " " + TerminalText.shortened(remarks.joined(separator: ", "), to: rest) : "")
   }
 
   /// A bar of so many columns, in half columns where the terminal can, between its ends.

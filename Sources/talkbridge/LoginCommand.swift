@@ -71,10 +71,7 @@ struct ServerArguments: ParsableArguments {
     help: ArgumentHelp("The server's address: https://host, with the sub-path if it has one.", valueName: "url"))
   var url: String
 
-  @Option(
-    help: ArgumentHelp(
-      "Trust the certificate authorities in this PEM file too. Default: the system's only.", valueName: "file"))
-  var caFile: String?
+  @OptionGroup var trust: TrustArguments
 
   @OptionGroup var trace: TraceArgument
 }
@@ -107,17 +104,19 @@ struct ServerSession {
     access = AccountAccess(
       base: base,
       settings: try .ofProcess(
-        caFile: arguments.caFile, userAgent: "talkbridge on \(ProcessInfo.processInfo.hostName)"))
+        caFile: arguments.trust.caFile, userAgent: "talkbridge on \(ProcessInfo.processInfo.hostName)"))
   }
 
   /// Runs a command's work, and complains where it fails.
+  /// - Parameter json: The failure is told as an event, too.
   static func run(
-    _ arguments: ServerArguments, _ body: (ServerSession) async throws(Failure) -> Void
+    _ arguments: ServerArguments, json: Bool = false, _ body: (ServerSession) async throws(Failure) -> Void
   ) async -> ExitCause {
     do throws(Failure) {
       try await body(ServerSession(arguments))
       return .success
     } catch {
+      if json { TextStream.standardOutput.write(.failed(error)) }
       complain(error.message)
       return error.status
     }

@@ -17,6 +17,7 @@ struct RecordCommand: ParsableCommand {
     help: ArgumentHelp("Where the recording goes, usually a WAV file; may be given several times.", valueName: "end"))
   var output: [AudioEnd]
 
+  @OptionGroup var leaving: LeavingArguments
   @OptionGroup var call: CallArguments
 
   func validate() throws { try output.validate() }
@@ -25,6 +26,7 @@ struct RecordCommand: ParsableCommand {
     var plan = CallPlan(
       url: call.url, role: .listener, name: "talkbridge (recording)", input: .none, outputs: output)
     plan.apply(call)
+    plan.apply(leaving)
     runAndExit(tracing: call.trace) { [plan] in await plan.run() }
   }
 }

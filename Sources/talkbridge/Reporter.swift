@@ -1,4 +1,3 @@
-import Foundation
 import GLibLoop
 import Gateway
 import Glibc
@@ -13,22 +12,24 @@ actor Reporter {
   }
 
   private let style: Style
-  /// Where events go as JSON.
-  private let jsonStream: FileHandle
+  private let events: TextStream
   private let console = Console.standardError
   private var display: LiveDisplay
   private var conversation: String?
   private var words = EventSentence()
-  private var hasToldOfDropping = false
+  private var startedAt: ContinuousClock.Instant?
+  /// For each output, what was lost when it was last told, and when that was.
+  private var toldDrops: [Int: (dropped: Duration, at: ContinuousClock.Instant)] = [:]
+  private static let dropInterval = Duration.seconds(5)
   /// Interrupts so far.
   private let interrupts = Locked(0)
 
   /// - Parameters:
-  ///   - carriesSoundOnOutput: Standard output is not for events.
+  ///   - events: Where events go as JSON.
   ///   - isRecording: What is heard goes to a file.
-  init(style: Style, carriesSoundOnOutput: Bool, isRecording: Bool) {
+  init(style: Style, events: TextStream, isRecording: Bool) {
     self.style = style
-    jsonStream = carriesSoundOnOutput ? .standardError : .standardOutput
+    self.events = events
     display = LiveDisplay(abilities: console.abilities, isRecording: isRecording)
   }
 
@@ -70,17 +71,31 @@ actor Reporter {
         let (columns, rows) = console.size
         console.show(display.lines(status, conversation: conversation, columns: columns, rows: rows, at: .now))
       case .plain: break
-      case .json: write(.statistics(status))
+      case .json: events.write(.statistics(status))
       }
-      if !hasToldOfDropping, status.outputs.contains(where: { $0.dropped > .zero }) {
-        hasToldOfDropping = true
-        warn("an output is read too slowly; the oldest sound is dropped")
-      }
+      for (index, output) in status.outputs.enumerated() { tellOfDrops(index, output) }
+      let omissions = events.takeOmissions()
+      if style == .json, omissions > 0 { warn("\(omissions) events were left out, for nobody read them") }
     }
   }
 
+  /// Not each time something is lost, which may be fifty times a second.
+  private func tellOfDrops(_ index: Int, _ output: OutputStatus) {
+    let told = toldDrops[index]
+    guard output.dropped > told?.dropped ?? .zero else { return }
+    guard told.map({ $0.at + Self.dropInterval <= .now }) ?? true else { return }
+    toldDrops[index] = (output.dropped, .now)
+    tell(
+      .soundDropped(index, output),
+      "an output is read too slowly: \(EventSentence.milliseconds(output.dropped)) ms of sound are lost so far")
+  }
+
   private func show(_ event: GatewayEvent) {
-    if case .call(.conversationJoined(let name)) = event { conversation = name }
+    switch event {
+    case .call(.conversationJoined(let name)): conversation = name
+    case .started: startedAt = .now
+    default: break
+    }
     let sentence = words.sentence(for: event)
     tell(EventLine(event), sentence)
   }
@@ -91,27 +106,27 @@ actor Reporter {
   }
 
   func warn(_ message: String) {
-    tell(EventLine("warning", ["message": .string(message)]), "warning: \(message)")
+    tell(.warning(message), "warning: \(message)")
   }
 
   /// A device of an end has come, gone or changed.
   nonisolated func device(_ end: String, _ event: PulseEvent) {
-    let (name, text): (String, String) =
+    let text =
       switch event {
-      case .lost(let reason): ("device-lost", "PulseAudio \(end) is gone (\(reason)); waiting for it to come back")
-      case .restored(let device): ("device-restored", "PulseAudio \(end) is back: \(device)")
-      case .moved(let device): ("device-moved", "PulseAudio \(end) moved to \(device)")
-      case .suspended: ("device-suspended", "PulseAudio \(end) is suspended")
-      case .resumed: ("device-resumed", "PulseAudio \(end) goes on")
+      case .lost(let reason): "PulseAudio \(end) is gone (\(reason)); waiting for it to come back"
+      case .restored(let device): "PulseAudio \(end) is back: \(device)"
+      case .moved(let device): "PulseAudio \(end) moved to \(device)"
+      case .suspended: "PulseAudio \(end) is suspended"
+      case .resumed: "PulseAudio \(end) goes on"
       }
-    Task { await tell(EventLine(name, ["end": .string(end)]), text) }
+    Task { await tell(.device(end, event), text) }
   }
 
   // MARK: The chat
 
   /// A message in the chat.
   func chat(_ message: ChatMessage, url: String) {
-    guard style != .json else { return write(MessageLine(message, url: url).json) }
+    guard style != .json else { return events.write(MessageLine(message, url: url).json + "\n") }
     // Who comes and goes is told already.
     guard message.systemMessage?.hasPrefix("call_") != true else { return }
     for line in message.lines(after: Self.clock() + " ").split(separator: "\n") { console.say(String(line)) }
@@ -119,52 +134,44 @@ actor Reporter {
 
   func chatSent(_ text: String, id: Int?) {
     guard style == .json else { return }
-    write(EventLine("sent", ["text": .string(text), "id": id.map { .number(Double($0)) } ?? .null]))
+    events.write(.sent(text, id: id))
   }
 
   func chatNotSent(_ text: String, _ failure: ChatFailure) {
-    let members: [String: JSONValue] = [
-      "text": .string(text), "error": .string(failure.identifier), "message": .string("\(failure)"),
-    ]
     let outcome = failure == .mayHaveBeenSent ? "perhaps not sent" : "not sent"
-    tell(EventLine("not-sent", members), "\(outcome): “\(text)”. \(failure)")
+    tell(.notSent(text, failure), "\(outcome): “\(text)”. \(failure)")
   }
 
   func chatInterrupted(_ failure: ChatFailure) {
-    tell(
-      EventLine("chat-interrupted", ["message": .string("\(failure)")]),
-      "the chat waits, and nothing of it will be missed: \(failure)")
+    tell(.chatInterrupted(failure), "the chat waits, and nothing of it will be missed: \(failure)")
   }
 
-  func chatRestored() { tell(EventLine("chat-restored"), "the chat goes on") }
+  func chatRestored() { tell(.chatRestored(), "the chat goes on") }
 
   func finished(_ summary: CallSummary, with status: ExitCause) {
     if style == .json {
-      write(.finished(summary, status: status))
+      events.write(.finished(summary, status: status))
     } else {
-      for line in EventSentence.lines(for: summary) { say(line) }
+      let stay = startedAt.map { ContinuousClock.now - $0 }
+      for line in EventSentence.lines(for: summary, stay: stay) { say(line) }
     }
   }
 
   func failed(_ failure: Failure) {
-    if style == .json { write(.failed(failure)) }
+    if style == .json { events.write(.failed(failure)) }
     // A person reads standard error whatever the style; where it carries the JSON, the line above says all.
-    if style != .json || jsonStream !== FileHandle.standardError { complain(failure.message) }
+    if style != .json || events !== TextStream.standardError { complain(failure.message) }
   }
 
   private func tell(_ line: EventLine?, _ sentence: String?) {
     if style == .json {
-      if let line { write(line) }
+      if let line { events.write(line) }
     } else if let sentence {
       say(sentence)
     }
   }
 
   private func say(_ sentence: String) { console.say("\(Self.clock()) \(sentence)") }
-
-  /// Who reads our events may be gone; that is no reason to stop.
-  private func write(_ line: EventLine) { write(line.text) }
-  private func write(_ json: String) { try? jsonStream.write(contentsOf: Data((json + "\n").utf8)) }
 
   /// The time of day, for lines that people read.
   static func clock() -> String {

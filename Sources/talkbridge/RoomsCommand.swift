@@ -21,7 +21,7 @@ struct RoomsCommand: ParsableCommand {
   func run() throws {
     let (server, account, json) = (self.server, self.account.values, self.json)
     runAndExit(tracing: server.trace) {
-      await ServerSession.run(server) { session throws(Failure) in
+      await ServerSession.run(server, json: json) { session throws(Failure) in
         for conversation in try await session.conversations(of: account) {
           print(json ? session.line(conversation) : session.sentence(conversation))
         }

@@ -13,6 +13,8 @@ func runAndExit(tracing trace: TraceArgument? = nil, _ body: @escaping @Sendable
     done.signal()
   }
   done.wait()
+  TextStream.standardOutput.flush()
+  TextStream.standardError.flush()
   exit(status.value.rawValue)
 }
 

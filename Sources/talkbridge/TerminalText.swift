@@ -7,7 +7,7 @@ enum TerminalText {
       String.UnicodeScalarView(
         text.flatMap { character -> [Unicode.Scalar] in
           // Of joined emoji the first, which every terminal shows at the same width.
-          let scalars = character.unicodeScalars.prefix { $0 != zeroWidthJoiner }
+          let scalars = character.unicodeScalars.prefix { $0 != zeroWidthJoiner }.prefix(mostScalars)
           return scalars.compactMap { scalar in
             switch scalar.properties.generalCategory {
             case .lineSeparator, .paragraphSeparator: " "
@@ -24,8 +24,13 @@ enum TerminalText {
 
   /// `text` in exactly so many columns: filled up with spaces, or cut off, which an ellipsis shows.
   static func fitted(_ text: String, to columns: Int) -> String {
-    let full = width(text)
-    if full <= columns { return text + String(repeating: " ", count: columns - full) }
+    let text = shortened(text, to: columns)
+    return text + String(repeating: " ", count: max(0, columns - width(text)))
+  }
+
+  /// `text` in at most so many columns; an ellipsis shows where it was cut off.
+  static func shortened(_ text: String, to columns: Int) -> String {
+    guard width(text) > columns else { return text }
     guard columns > 0 else { return "" }
     var short = ""
     var used = 0
@@ -34,8 +39,18 @@ enum TerminalText {
       short.append(character)
       used += width(character)
     }
-    return short + "…" + String(repeating: " ", count: columns - used - 1)
+    return short + "…"
   }
+
+  /// A line of the display without its colors.
+  static func uncolored(_ line: String) -> String {
+    line.split(separator: "\u{1B}[", omittingEmptySubsequences: false).enumerated().map { index, part in
+      index == 0 ? String(part) : String(part.drop { $0 != "m" }.dropFirst())
+    }.joined()
+  }
+
+  /// More marks on one character than any language has would be piled up over the lines around it.
+  private static let mostScalars = 8
 
   private static let zeroWidthJoiner: Unicode.Scalar = "\u{200D}"
 

@@ -36,7 +36,7 @@ struct WatchCommand: ParsableCommand {
         try plan.account.readSecrets()
         try plan.service.readSecrets()
       } catch {
-        complain(error.message)
+        await plan.reporter().failed(error)
         return error.status
       }
       return await Watch(plan).run()
@@ -110,7 +110,7 @@ private final class Watch: Sendable {
   private var isOver: Bool { interruption.withLock { $0.isOver } }
 
   private func rest(_ pause: Duration) async {
-    complain("trying again in \(pause.components.seconds) s")
+    await plan.reporter().warn("trying again in \(pause.components.seconds) s")
     let rest = Task { _ = try? await Task.sleep(for: pause) }
     interruption.withLock { state in
       state.pause = rest

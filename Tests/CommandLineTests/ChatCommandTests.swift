@@ -177,7 +177,7 @@ import Testing
     let file = directory.file("password")
     try "app-pass\n".write(toFile: file, atomically: true, encoding: .utf8)
     let user = ["--user", "anna", "--password-file", file]
-    let child = try ChildProcess("talkbridge", ["chat", "send", url, "hej", "--name", "Other"] + user)
+    let child = try ChildProcess("talkbridge", ["chat", "send", url, "hej"] + user)
     #expect(try await child.exit() == .code(0), "\(child.transcript)")
     let id = try Self.id(child.output)
     let edit = try ChildProcess("talkbridge", ["chat", "edit", url, id, "hejsan"] + user)

@@ -160,6 +160,22 @@ import Testing
     }
   }
 
+  @Test func `where there was no call there is no file, and an older one stays as it was`() async throws {
+    let run = try RunDirectory()
+    try await withRoom { room, url in
+      try Data("older".utf8).write(to: URL(filePath: run.file("older.wav")))
+      let child = try ChildProcess(
+        "talkbridge", ["record", url, "--output", run.file("new.wav"), "--output", run.file("older.wav")])
+      try await child.says("waiting until somebody is in the call")
+      child.send(SIGINT)
+      #expect(try await child.exit() == .code(0), "\(child.transcript)")
+    }
+    try await Self.fails(
+      ["record", "http://127.0.0.1:1/call/abcd1234", "--output", run.file("new.wav")], with: .hostUnreachable)
+    #expect(!FileManager.default.fileExists(atPath: run.file("new.wav")))
+    #expect(try String(contentsOfFile: run.file("older.wav"), encoding: .utf8) == "older")
+  }
+
   @Test func `a full disk ends the recording with its own code`() async throws {
     try await withRoom { room, url in
       let speaker = try ChildProcess(
@@ -169,6 +185,18 @@ import Testing
         ["record", url, "--output", "/dev/full", "--ice-address", "127.0.0.1"], with: .diskFull, saying: "/dev/full")
       try await speaker.terminate()
     }
+  }
+
+  @Test func `a port that is in use has a line of its own, and proxies do not matter to the demo`() async throws {
+    try await withRoom { _, url in
+      let port = try #require(URL(string: url)?.port)
+      try await Self.fails(["demo", "--port", "\(port)"], with: .portUnusable, saying: "\(port)", "--port", "in use")
+    }
+    let run = try RunDirectory()
+    let demo = try ChildProcess(
+      "talkbridge", ["demo", "--duration", "3s", "--output", run.file("demo.wav")],
+      environment: ["http_proxy": "http://127.0.0.1:1", "https_proxy": "nonsense://", "no_proxy": "", "NO_PROXY": ""])
+    #expect(try await demo.exit() == .code(0), "\(demo.transcript)")
   }
 
   @Test func `without PulseAudio the default ends say what else there is`() async throws {

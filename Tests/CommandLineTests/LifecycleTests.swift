@@ -97,7 +97,7 @@ import Testing
       let child = try talkbridge(["join", url, "--until-empty"] + Self.silently)
       try await Self.isInCall("Anna", room)
       try await withGuest(at: url) { guest in
-        try await child.says("is Guest")
+        try await child.says("Guest is in the call")
         #expect(child.exitStatus == nil)
         try await guest.leaveCall()
       }
@@ -111,7 +111,7 @@ import Testing
       let child = try talkbridge(["join", url] + Self.silently)
       try await Self.isInCall("Anna", room)
       try await withGuest(at: url) { _ in
-        try await child.says("is Guest")
+        try await child.says("Guest is in the call")
         await room.endCall(token)
         #expect(try await child.exit() == .code(0), "\(child.transcript)")
         #expect(child.errorOutput.contains("the call ended"))
@@ -161,7 +161,7 @@ import Testing
         traffic.all.contains { $0.direction == .received && $0.text.contains("resumeid") }
       }
       try await withGuest(at: url) { _ in
-        try await child.says("is Guest")
+        try await child.says("Guest is in the call")
       }
       #expect(traffic.requests("POST", "v4/call").count == 2)
       child.send(SIGINT)
