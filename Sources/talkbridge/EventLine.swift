@@ -179,6 +179,7 @@ struct EventLine {
       "name": status.participant.name.map { .string($0) } ?? .null, "connected": .bool(status.isConnected),
       "packetsReceived": .number(Double(status.packetsReceived)), "level": level(status.level),
     ]
+    members["jitter"] = status.jitter.map { .number($0) } ?? .null
     if let playout = status.playout {
       let counters: [(String, Int)] = [
         ("packetsLost", playout.packetsLost), ("packetsDiscarded", playout.packetsDiscarded),
@@ -192,7 +193,6 @@ struct EventLine {
         ("jitterBufferEmittedCount", playout.jitterBufferEmittedCount),
       ]
       for (name, value) in counters { members[name] = .number(Double(value)) }
-      members["jitter"] = status.jitter.map { .number($0) } ?? .null
       members["jitterBufferMinimumDelay"] = .number(playout.jitterBufferMinimumDelay.inSeconds)
       members["targetDelay"] = .number(playout.targetDelay.inSeconds)
       members["jitterBufferDelay"] = .number(playout.jitterBufferDelay.inSeconds)
