@@ -171,7 +171,8 @@ let package = Package(
     tests(
       "CommandLineTests",
       [
-        "talkbridge", "TalkRoom", "TalkProtocol", "Gateway", "Playout", "PulseAudioIO", "Transport", "Audio", "GLibLoop",
+        "talkbridge", "TalkRoom", "TalkProtocol", "Gateway", "Playout", "PulseAudioIO", "Transport", "Audio",
+        "GLibLoop",
         "TalkScenarios", "RecordedCalls", argumentParser, "TestSupport",
       ]),
     tests(

@@ -88,7 +88,9 @@ struct EventSchema {
       found.insert(event)
       for (key, value) in object.object ?? [:] where key != "event" && key != "time" {
         found.insert("\(event).\(key)")
-        for element in value.array ?? (key == "outbound" ? [value] : []) { found.formUnion((element.object ?? [:]).keys.map { "\(key).\($0)" }) }
+        for element in value.array ?? (key == "outbound" ? [value] : []) {
+          found.formUnion((element.object ?? [:]).keys.map { "\(key).\($0)" })
+        }
       }
     }
     return found

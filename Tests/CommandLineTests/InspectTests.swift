@@ -211,7 +211,7 @@ import Testing
 
   @Test func `a guest without permission to speak is told so, with and without a call`() async throws {
     try await withRoom {
-      $1.guestPermissions = HostedConversation.Permissions.guestDefault.subtracting(.publishAudio).union(.custom)
+      $1.guestPermissions = Permissions.guestDefault.subtracting(.publishAudio).union(.custom)
     } _: { _, url in
       for more in [[], ["--call"]] {
         try await Self.finds("publishing-forbidden", in: "sending", .callForbidden, saying: "moderator", at: url, more)

@@ -1,4 +1,5 @@
 import Foundation
+import TalkProtocol
 import TalkRoom
 import TestSupport
 import Testing
@@ -113,7 +114,7 @@ import Testing
 
   @Test func `that keeps guests silent or out says so`() async throws {
     var silent = HostedConversation(token: "silentroom", name: "Silent")
-    silent.guestPermissions = HostedConversation.Permissions.guestDefault.subtracting(.publishAudio).union(.custom)
+    silent.guestPermissions = Permissions.guestDefault.subtracting(.publishAudio).union(.custom)
     try await RealInstallation.with(conversations: [silent]) { installation in
       try await Self.expect(
         ["publishing-forbidden"], saying: "permission for the microphone", status: 18,

@@ -9,7 +9,7 @@ import Testing
 /// What moderators do to a conversation, through the real signaling server.
 @Suite(.serialized) struct `A conversation with moderators` {
   private static let breakout = "breakout1"
-  private static let mute = HostedConversation.Permissions.guestDefault.subtracting(.publishAudio).union(.custom)
+  private static let mute = Permissions.guestDefault.subtracting(.publishAudio).union(.custom)
 
   @Test func `sends us to a breakout room and back, and the recording goes on`() async throws {
     let rooms = [HostedConversation(token: Self.breakout, name: "Group 1")]
