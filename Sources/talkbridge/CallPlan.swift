@@ -229,8 +229,8 @@ struct CallPlan: Sendable {
   }
 
   private func connection(to address: ConversationAddress, logger: Logger) throws(Failure) -> TalkConnection {
-    var settings = try TransportSettings.ofProcess(caFile: caFile)
-    if !usesProxies { settings.proxies = .none }
-    return TalkConnection(account: try account.resolved(for: address), settings: settings, logger: logger)
+    TalkConnection(
+      account: try account.resolved(for: address), settings: try .ofProcess(caFile: caFile, usesProxies: usesProxies),
+      logger: logger)
   }
 }

@@ -18,11 +18,13 @@ extension TransportSettings {
   /// How this process reaches servers: through the proxies of its environment, heard by its trace.
   /// - Parameter who: Which client of this process, for the trace.
   static func ofProcess(
-    caFile: String? = nil, userAgent: String = "talkbridge/\(Version.current)", who: String = "talkbridge"
+    caFile: String? = nil, usesProxies: Bool = true, userAgent: String = "talkbridge/\(Version.current)",
+    who: String = "talkbridge"
   ) throws(Failure) -> TransportSettings {
     do {
       return TransportSettings(
-        caFile: caFile, proxies: try ProxySettings(environment: ProcessInfo.processInfo.environment),
+        caFile: caFile,
+        proxies: usesProxies ? try ProxySettings(environment: ProcessInfo.processInfo.environment) : .none,
         userAgent: userAgent, observer: TraceFile.current?.observer(who))
     } catch {
       throw Failure("\(error)", .usage, identifier: "proxy-unusable")
