@@ -10,6 +10,8 @@ struct TimeStretcher {
   private static let longestOverlap = 480
   static let shortestOverlap = 240
   private static let decimation = 4
+  /// So many times as strong as before is an attack.
+  private static let onset: Float = 10
   /// Samples that suffice for any cut.
   static let reach = longestLag + longestOverlap
 
@@ -50,8 +52,19 @@ struct TimeStretcher {
     guard let likeness else { return nil }
     let usable = removes ? min(overlap, queue.count - longest) : overlap
     let lag = similarLag(queue, removes: removes, longest: longest, overlap: usable)
-    guard similarity(queue, lag: lag, overlap: usable) >= likeness else { return nil }
+    guard similarity(queue, lag: lag, overlap: usable) >= likeness, !hasOnset(queue, count: usable) else { return nil }
     return Cut(lag: lag, overlap: usable)
+  }
+
+  /// Whether the high frequencies of the next `count` samples begin in their midst: the attack of a drum, say, which a
+  /// cut there would leave out or let be heard twice, however alike the low frequencies are.
+  private func hasOnset(_ queue: borrowing SampleQueue, count: Int) -> Bool {
+    var energies: (first: Float, last: Float) = (1e-7, 0)
+    for index in 1..<count {
+      let step = queue.storage[queue.head + index] - queue.storage[queue.head + index - 1]
+      if index < count / 4 { energies.first += step * step } else { energies.last += step * step }
+    }
+    return energies.last > energies.first * 3 * Self.onset
   }
 
   /// Quiet is below −60 dBFS, or 30 dB below what is usual.
