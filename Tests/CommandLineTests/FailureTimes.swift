@@ -177,11 +177,6 @@ extension FailureTimes.Row {
       await room.addUser("anna", displayName: "Anna A.", appPassword: "right")
       return try scene.join(url, ["--user", "anna"], environment: ["TALKBRIDGE_PASSWORD": "wrong"])
     },
-    Self("maintenance", .serverBusy) { scene in
-      let (room, url) = try await scene.room()
-      await room.setMaintenance(true)
-      return try scene.record(url)
-    },
     Self("the server fails", .serverBusy) { scene in
       let (room, url) = try await scene.room()
       await room.setFaults { $0.refusedRequests["/participants/active"] = 500 }
