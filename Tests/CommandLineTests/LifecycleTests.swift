@@ -195,7 +195,7 @@ import Testing
       let child = try talkbridge(["join", url] + Self.silently)
       try await Self.isInCall("Anna", room)
       try await withGuest(at: url) { _ in
-        try await child.says("is Guest")
+        try await child.says("Guest is in the call")
         await room.restartSignaling()
         await room.endCall(token)
         await room.forgetSessions(in: token)
