@@ -143,8 +143,6 @@ private let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
   }
 
   @Test func `what a server answers is told apart`() async throws {
-    let maintenance = WebResponse.reply(503, headers: ["X-Nextcloud-Maintenance-Mode": "1", "Retry-After": "120"])
-    #expect(try await outcome(.init(answers: ["/capabilities": maintenance])) == .failed(.maintenance))
     let login = WebResponse.reply(302, headers: ["Location": "https://login.invalid/"])
     guard case .failed(.notATalkServer) = try await outcome(.init(answers: ["/capabilities": login])) else {
       return #expect(Bool(false), "a redirect to elsewhere was followed")
