@@ -133,8 +133,16 @@ private final class FileStorage {
   }
 
   private func write(_ bytes: UnsafeRawBufferPointer) -> Int {
-    let start = position
-    defer { if start == 0 { simplifyFormat(bytes) } }
+    guard position == 0 else { return put(bytes) }
+    // In one step, so that whoever reads the file meanwhile finds one header or the other.
+    return withUnsafeTemporaryAllocation(byteCount: bytes.count, alignment: 1) { header in
+      header.copyMemory(from: bytes)
+      Self.simplifyFormat(header)
+      return put(UnsafeRawBufferPointer(header))
+    }
+  }
+
+  private func put(_ bytes: UnsafeRawBufferPointer) -> Int {
     var done = 0
     while done < bytes.count {
       let count = pwrite(descriptor, bytes.baseAddress! + done, bytes.count - done, position)
@@ -152,14 +160,12 @@ private final class FileStorage {
 
   /// libsndfile describes the samples of what may become RF64 by the extensible format (`WAVE_FORMAT_EXTENSIBLE`), which
   /// simple readers refuse. For mono of 16 bits the plain one (`WAVE_FORMAT_PCM`) says the same.
-  private func simplifyFormat(_ header: UnsafeRawBufferPointer) {
+  private static func simplifyFormat(_ header: UnsafeMutableRawBufferPointer) {
     // The first chunk is the reserved one; the format follows.
     guard header.count >= 20 else { return }
     let format = 20 + Int(header.loadUnaligned(fromByteOffset: 16, as: UInt32.self).littleEndian)
     guard header.count >= format + 10, header[format...].starts(with: "fmt ".utf8) else { return }
-    let plain: [UInt8] = [1, 0]
-    // Where this fails the header itself has failed, which is known already.
-    _ = pwrite(descriptor, plain, plain.count, format + 8)
+    header.storeBytes(of: UInt16(1).littleEndian, toByteOffset: format + 8, as: UInt16.self)
   }
 
   func close() {
