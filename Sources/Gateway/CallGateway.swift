@@ -56,6 +56,10 @@ public actor CallGateway {
   private var firstHeardAt: ContinuousClock.Instant?
   private var heard: Set<ParticipantID> = []
   private var hadCompany = false
+  /// Since when all others are gone.
+  private var aloneSince: ContinuousClock.Instant?
+  /// Others who go may have been sent to another conversation, where we are sent too, a moment later.
+  private static let farewell = Duration.seconds(2)
 
   private var outcome: CallOutcome?
   private var finished: CheckedContinuation<CallOutcome, Never>?
@@ -240,11 +244,12 @@ public actor CallGateway {
     default: break
     }
     eventContinuation.yield(.call(event))
-    if session.participantCount > 0 {
-      hadCompany = true
-    } else if hadCompany, options.leavesWhenEmpty, case .participantLeft = event, session.phase == .inCall {
-      // Elsewhere those who left are forgotten because we are on our way, back or to another conversation.
-      leave(.everybodyLeft)
+    if session.participantCount > 0 || session.phase != .inCall {
+      // Out of the call we know of nobody, because we are on our way: back, or to another conversation.
+      hadCompany = hadCompany || session.participantCount > 0
+      aloneSince = nil
+    } else if hadCompany, case .participantLeft = event {
+      aloneSince = .now
     }
   }
 
@@ -308,6 +313,7 @@ public actor CallGateway {
       let end = start + duration
       if end <= now { leave(.durationReached) } else { next = min(next, end) }
     }
+    if options.leavesWhenEmpty, let aloneSince, aloneSince + Self.farewell <= now { leave(.everybodyLeft) }
     housekeeping?.schedule(at: next)
   }
 
