@@ -33,7 +33,7 @@ finish() {
 trap finish EXIT
 
 run() {
-  timeout --foreground -k 5 "${TEST_LIMIT:-45m}" deploy/rig/namespace.sh swift test --skip-build "$@" |
+  timeout --foreground -k 5 "${TEST_LIMIT:-45m}" deploy/rig/namespace.sh swift test --skip-build "$@" </dev/null |
     tee -a "$RIG_LOGS/tests.txt"
 }
 if [ $# -gt 0 ]; then
