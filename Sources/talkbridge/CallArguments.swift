@@ -1,6 +1,5 @@
 import ArgumentParser
 import Glibc
-import Logging
 
 /// The options that every command has which takes part in a call.
 struct CallArguments: ParsableArguments {
@@ -56,11 +55,7 @@ struct CallArguments: ParsableArguments {
 
   @OptionGroup var trust: TrustArguments
 
-  @Option(
-    help: ArgumentHelp(
-      "How much to log on standard error: trace, debug, info, notice, warning, error or critical. Default: warning.",
-      valueName: "level"), transform: Self.logLevel)
-  var logLevel: Logger.Level = .warning
+  @OptionGroup var log: LogArguments
 
   @OptionGroup var trace: TraceArgument
 
@@ -81,11 +76,6 @@ struct CallArguments: ParsableArguments {
       }
     }
     if name != nil, account.user != nil { throw ValidationError(AccountArguments.usersHaveNames) }
-  }
-
-  static func logLevel(_ name: String) throws -> Logger.Level {
-    guard let level = Logger.Level(rawValue: name) else { throw ValidationError("There is no log level “\(name)”.") }
-    return level
   }
 
   private static func delay(_ text: String) throws -> Duration {

@@ -59,7 +59,7 @@ struct CallPlan: Sendable {
     iceAddresses = arguments.iceAddress
     icePorts = arguments.icePorts
     caFile = arguments.trust.caFile
-    logLevel = arguments.logLevel
+    logLevel = arguments.log.level
     json = arguments.json
     minimumDelay = arguments.minimumDelay
     maximumDelay = arguments.maximumDelay

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Logging
 import TalkClient
 import TalkProtocol
 
@@ -26,11 +25,7 @@ struct ChatArguments: ParsableArguments {
 
   @OptionGroup var trust: TrustArguments
 
-  @Option(
-    help: ArgumentHelp(
-      "How much to log on standard error: trace, debug, info, notice, warning, error or critical. Default: warning.",
-      valueName: "level"), transform: Self.logLevel)
-  var logLevel: Logger.Level = .warning
+  @OptionGroup var log: LogArguments
 
   @OptionGroup var trace: TraceArgument
 
@@ -41,11 +36,6 @@ struct ChatArguments: ParsableArguments {
       throw ValidationError(
         "--session keeps a guest between commands; a user needs none: leave out --session or --user.")
     }
-  }
-
-  private static func logLevel(_ name: String) throws -> Logger.Level {
-    guard let level = Logger.Level(rawValue: name) else { throw ValidationError("There is no log level “\(name)”.") }
-    return level
   }
 }
 

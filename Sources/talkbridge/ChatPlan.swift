@@ -27,7 +27,7 @@ struct ChatPlan: Sendable {
     account = arguments.account.values
     passwordPath = arguments.password.file
     caFile = arguments.trust.caFile
-    logLevel = arguments.logLevel
+    logLevel = arguments.log.level
   }
 
   func send(_ text: String?, replyTo: Int?, isSilent: Bool) async -> ExitCause {

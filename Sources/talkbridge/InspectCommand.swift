@@ -50,11 +50,7 @@ struct InspectCommand: ParsableCommand {
 
   @OptionGroup var trust: TrustArguments
 
-  @Option(
-    help: ArgumentHelp(
-      "How much to log on standard error: trace, debug, info, notice, warning, error or critical. Default: warning.",
-      valueName: "level"), transform: CallArguments.logLevel)
-  var logLevel: Logger.Level = .warning
+  @OptionGroup var log: LogArguments
 
   @OptionGroup var trace: TraceArgument
 
@@ -89,7 +85,7 @@ struct InspectionPlan: Sendable {
     account = command.account.values
     iceAddresses = command.iceAddress
     caFile = command.trust.caFile
-    logLevel = command.logLevel
+    logLevel = command.log.level
     json = command.json
   }
 
