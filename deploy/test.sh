@@ -25,7 +25,10 @@ finish() {
     done >&2
     # Last, where whoever looks at a long log looks first.
     echo "--- what failed"
-    [ -e "$RIG_LOGS/tests.txt" ] && grep -E '^✘|error: ' "$RIG_LOGS/tests.txt"
+    if [ -e "$RIG_LOGS/tests.txt" ]; then
+      grep -E -A 30 '^✘.*recorded an issue|error: ' "$RIG_LOGS/tests.txt" | tail -n 150 || true
+      grep '^✘' "$RIG_LOGS/tests.txt" || true
+    fi
     [ $status = 124 ] && echo "deploy/test.sh: stopped after ${TEST_LIMIT:-45m}" >&2
   fi
   rm -rf "$RIG_LOGS"

@@ -120,23 +120,24 @@ import Testing
 
   @Test func `in a terminal messages are typed on a line below the display`() async throws {
     try await withRoom { room, url in
-      let words = [ChildProcess.executable("talkbridge"), "join", url, "--ice-address", "127.0.0.1", "--name", "Anna"]
-      let terminal = try ChildProcess(
-        "script", ["-qec", (words + Self.silently).joined(separator: " "), "/dev/null"],
-        environment: ["TERM": "xterm", "LC_ALL": "C.UTF-8"], input: .pipe)
+      let terminal = try PseudoTerminal(columns: 100, rows: 24)
+      let child = try terminal.start(
+        "talkbridge", ["join", url, "--ice-address", "127.0.0.1", "--name", "Anna"] + Self.silently)
       try await eventually("Anna in the call") { await room.namesInCall(token) == ["Anna"] }
-      try await eventually("the prompt") { terminal.output.contains("\u{1B}[?2004h") }
-      try terminal.write(Array("hex\u{7F}j, å".utf8))
-      try await eventually("what is typed") { terminal.output.contains("> hej, å\u{1B}[K") }
-      try terminal.write(Array("\r\u{1B}[200~two\nlines\u{1B}[201~\r".utf8))
+      try await eventually("the prompt") { terminal.text.contains("\u{1B}[?2004h") }
+      terminal.type("hex\u{7F}j, å")
+      try await eventually("what is typed") { terminal.text.contains("> hej, å\u{1B}[K") }
+      terminal.type("\r\u{1B}[200~two\nlines\u{1B}[201~\r")
       try await eventually("both messages") { await room.texts(in: token) == ["hej, å", "two\nlines"] }
-      try await eventually("the first, shown") { terminal.output.contains("Anna: hej, å\r\n") }
-      try terminal.write(Array("taken back\u{15}/hand\r".utf8))
-      try await eventually("the hand") { terminal.output.contains("our hand is raised") }
+      try await eventually("the first, shown") { terminal.text.contains("Anna: hej, å\r\n") }
+      terminal.type("taken back\u{15}/hand\r")
+      try await eventually("the hand") { terminal.text.contains("our hand is raised") }
       // Ctrl-C leaves, whatever stands in the line.
-      try terminal.write(Array("half a mess\u{03}".utf8))
-      #expect(try await terminal.exit() == .code(0), "\(terminal.transcript)")
-      #expect(terminal.output.contains("\u{1B}[?2004l"))
+      terminal.type("half a mess\u{03}")
+      let exit = try await child.exit()
+      #expect(exit == .code(0), "\(terminal.text)")
+      try await terminal.settle()
+      #expect(terminal.text.contains("\u{1B}[?2004l"))
       #expect(await room.texts(in: token).count == 2)
     }
   }

@@ -323,7 +323,7 @@ import Testing
     }
   }
 
-  /// As everybody on the machine can see it. Until the program has begun it is our own.
+  /// As everybody on the machine can see it. Until the program has begun it is our own, and for a moment empty.
   private static func commandLine(of child: ChildProcess) async throws -> String {
     func read(_ process: String) -> String {
       (try? String(contentsOfFile: "/proc/\(process)/cmdline", encoding: .utf8)) ?? ""
@@ -331,8 +331,10 @@ import Testing
     let own = read("self")
     var seen = own
     try await eventually(every: .milliseconds(1), "the program") {
+      // Once it has ended it is empty for good.
+      let hasEnded = child.exitStatus != nil
       seen = read("\(child.processIdentifier)")
-      return seen != own
+      return seen != own && !seen.isEmpty || hasEnded
     }
     return seen
   }
