@@ -3,9 +3,11 @@
 Both sinks' monitors are recorded in the same way, so what recording costs cancels out: what counts is the time from when the
 speech could be captured until it is played. It is taken in pieces of one second, each looked up in what was heard, the first
 ten seconds left out, in which a call finds its delay; one JSON object: pieces, median, p95 in milliseconds, and the smallest correlation of a piece with its place."""
-import ctypes as C, json, subprocess, sys, threading, time
+import ctypes as C, json, pathlib, subprocess, sys, threading, time
 import numpy as np
-from scipy.signal import fftconvolve, resample_poly
+
+sys.path.append(str(pathlib.Path(__file__).parent.parent))
+from alignment import find
 
 RATE, CHUNK = 48000, 240
 simple = C.CDLL("libpulse-simple.so.0")
@@ -41,16 +43,6 @@ class Recording(threading.Thread):
 
     def samples(self):
         return np.frombuffer(b"".join(self.chunks), "<i2").astype(np.float32)
-
-
-def find(part, whole):
-    """Where the part fits best, at 8 kHz and then to the sample, and the normalised correlation."""
-    a, b = resample_poly(part, 1, 6), resample_poly(whole, 1, 6)
-    energy = np.sqrt(np.maximum(fftconvolve(b * b, np.ones(len(a)), "valid"), 1) * ((a * a).sum() + 1))
-    fit = fftconvolve(b, a[::-1], "valid") / energy
-    rough = int(np.argmax(fit))
-    places = range(max(0, 6 * rough - 6), min(len(whole) - len(part), 6 * rough + 6) + 1)
-    return max(places, key=lambda at: float(part @ whole[at:at + len(part)])), float(fit[rough])
 
 
 def main(speech, seconds):

@@ -9,11 +9,14 @@ When is a sample out? A receiver hands out `pull` samples at a time. `delay` cou
 all of them were heard at once. `played` counts as a sound card does, which plays the last of them when it asks for the next:
 `pull` samples later (10 ms in Chromium, 20 ms here). The time of a sample is the earliest at which any of the four seconds
 around it would have had it, so that a thread that was woken late, or a message, does not count."""
-import json, warnings, wave
+import json, pathlib, sys, warnings, wave
 import numpy as np
 from pesq import pesq
-from scipy.signal import fftconvolve, resample_poly
+from scipy.signal import resample_poly
 import opus
+
+sys.path.append(str(pathlib.Path(__file__).parent.parent))
+from alignment import find
 
 warnings.filterwarnings("ignore")
 FIRST, LAST = 15, 85  # the seconds of the speech that are judged
@@ -22,18 +25,6 @@ FIRST, LAST = 15, 85  # the seconds of the speech that are judged
 def read(path):
     with wave.open(path) as file:
         return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32)
-
-
-def find(part, whole):
-    """Where in `whole` the part fits best, and its normalised correlation there: at 8 kHz, then to the sample."""
-    if len(whole) < len(part) + 12:
-        return 0, 0.0
-    a, b = resample_poly(part, 1, 6), resample_poly(whole, 1, 6)
-    energy = np.sqrt(np.maximum(fftconvolve(b * b, np.ones(len(a)), "valid"), 1) * ((a * a).sum() + 1))
-    fit = fftconvolve(b, a[::-1], "valid") / energy
-    rough = int(np.argmax(fit))
-    places = range(max(0, 6 * rough - 6), min(len(whole) - len(part), 6 * rough + 6) + 1)
-    return max(places, key=lambda at: float(part @ whole[at:at + len(part)])), float(fit[rough])
 
 
 def quality(reference, heard):
