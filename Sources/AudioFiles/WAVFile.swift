@@ -14,6 +14,8 @@ package final class WAVFile {
   private var converted: [Int16]
   /// Samples written so far.
   package private(set) var sampleCount = 0
+  /// Bytes before the first sample.
+  private var headerSize = 0
 
   /// Writes the header of an empty file.
   /// - Parameters:
@@ -37,6 +39,7 @@ package final class WAVFile {
     }
     sf_command(file, Int32(SFC_RF64_AUTO_DOWNGRADE), nil, Int32(SF_TRUE))
     sf_command(file, Int32(SFC_UPDATE_HEADER_NOW), nil, 0)
+    headerSize = storage.length
     if storage.failure != 0 {
       let failure = failure()
       discard()
@@ -89,6 +92,8 @@ package final class WAVFile {
   }
 
   private func failure() -> AudioFileError {
+    // What had been put off is lost too.
+    sampleCount = min(sampleCount, max(0, storage.length - headerSize) / MemoryLayout<Int16>.size)
     let written = PCM.duration(of: sampleCount)
     return switch storage.failure {
     case ENOSPC, EDQUOT: .diskFull(path: path, written: written)
@@ -99,15 +104,27 @@ package final class WAVFile {
 }
 
 /// The bytes of the file, as libsndfile reaches them: through us, so that we learn the system's own error.
+///
+/// Samples that follow each other are gathered, for a call of the system costs more than all else that a block does here.
+/// They are written before the header, which so never promises what is not there.
 private final class FileStorage {
+  /// In bytes: a third of a second.
+  private static let mostGathered = 32_768
+
   private let descriptor: Int32
   // Kept here and not asked of the system: devices such as /dev/full have neither a length nor a position.
   private var position = 0
-  private var length = 0
+  private(set) var length = 0
+  /// What is to be written at `gatheredPosition`.
+  private var gathered: [UInt8] = []
+  private var gatheredPosition = 0
   /// `errno` of the last operation that failed, else 0.
   var failure: Int32 = 0
 
-  init(descriptor: Int32) { self.descriptor = descriptor }
+  init(descriptor: Int32) {
+    self.descriptor = descriptor
+    gathered.reserveCapacity(Self.mostGathered)
+  }
 
   static let operations = SF_VIRTUAL_IO(
     get_filelen: { sf_count_t(FileStorage.of($0).length) },
@@ -133,28 +150,53 @@ private final class FileStorage {
   }
 
   private func write(_ bytes: UnsafeRawBufferPointer) -> Int {
-    guard position == 0 else { return put(bytes) }
+    let done = position == 0 ? putHeader(bytes) : gather(bytes)
+    position += done
+    return done
+  }
+
+  private func putHeader(_ bytes: UnsafeRawBufferPointer) -> Int {
+    guard flush() else { return 0 }
     // In one step, so that whoever reads the file meanwhile finds one header or the other.
     return withUnsafeTemporaryAllocation(byteCount: bytes.count, alignment: 1) { header in
       header.copyMemory(from: bytes)
       Self.simplifyFormat(header)
-      return put(UnsafeRawBufferPointer(header))
+      return put(UnsafeRawBufferPointer(header), at: 0)
     }
   }
 
-  private func put(_ bytes: UnsafeRawBufferPointer) -> Int {
+  private func gather(_ bytes: UnsafeRawBufferPointer) -> Int {
+    if position != gatheredPosition + gathered.count || gathered.count + bytes.count > Self.mostGathered {
+      guard flush() else { return 0 }
+      gatheredPosition = position
+    }
+    guard bytes.count <= Self.mostGathered else { return put(bytes, at: position) }
+    gathered.append(contentsOf: bytes)
+    length = max(length, position + bytes.count)
+    return bytes.count
+  }
+
+  /// Writes what was gathered; what cannot be written is given up.
+  private func flush() -> Bool {
+    let count = gathered.count
+    let done = gathered.withUnsafeBytes { put($0, at: gatheredPosition) }
+    gathered.removeAll(keepingCapacity: true)
+    if done < count { length = gatheredPosition + done }
+    return done == count
+  }
+
+  private func put(_ bytes: UnsafeRawBufferPointer, at start: Int) -> Int {
     var done = 0
     while done < bytes.count {
-      let count = pwrite(descriptor, bytes.baseAddress! + done, bytes.count - done, position)
+      let count = pwrite(descriptor, bytes.baseAddress! + done, bytes.count - done, start + done)
       if count < 0 && errno == EINTR { continue }
       guard count > 0 else {
         failure = count < 0 ? errno : EIO
         break
       }
       done += count
-      position += count
-      length = max(length, position)
     }
+    length = max(length, start + done)
     return done
   }
 
@@ -169,6 +211,7 @@ private final class FileStorage {
   }
 
   func close() {
+    _ = flush()
     // Devices cannot be synchronised and say so; that is no failure.
     if fdatasync(descriptor) != 0, errno != EINVAL, errno != EROFS { failure = errno }
     if Glibc.close(descriptor) != 0, errno != EINTR { failure = errno }

@@ -1,4 +1,4 @@
-import Glibc
+public import Glibc
 
 /// A value that is reached only while a lock is held: the one lock of this project.
 ///
@@ -8,8 +8,8 @@ import Glibc
 /// understand it on Linux and reports races that are none.)
 public final class Locked<Value: ~Copyable>: @unchecked Sendable {
   // Sound as Sendable: `value` is touched in `withLock` alone, while `mutex` is held, and Value is handed in as sending.
-  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-  private var value: Value
+  @usableFromInline let mutex: UnsafeMutablePointer<pthread_mutex_t>
+  @usableFromInline var value: Value
 
   /// Makes the lock around a value that nobody else refers to.
   public init(_ value: consuming sending Value) {
@@ -29,7 +29,9 @@ public final class Locked<Value: ~Copyable>: @unchecked Sendable {
   }
 
   /// Runs `body` with the value, alone. Not recursive: `body` must not lock the same object again.
-  @inline(__always)
+  ///
+  /// Inlinable, for a generic function of another module is called with everything by reference.
+  @inlinable @inline(__always)
   public func withLock<Result: ~Copyable, Failure: Error>(
     _ body: (inout sending Value) throws(Failure) -> sending Result
   ) throws(Failure) -> sending Result {
