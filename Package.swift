@@ -24,6 +24,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 
 let package = Package(
@@ -32,6 +33,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
   ],
   targets: [
     // C libraries. The .pc files of libnice, libsoup and libpulse carry -pthread, which SwiftPM refuses with a warning
@@ -104,7 +106,7 @@ let package = Package(
       name: "talkbridge",
       dependencies: [
         "Audio", "Playout", "TalkProtocol", "Transcripts", "GLibLoop", "AudioFiles", "PulseAudioIO", "TalkClient",
-        "Transport", "Gateway", "TalkRoom", "Inspection", "QRCode", argumentParser, logging,
+        "Transport", "Gateway", "TalkRoom", "Inspection", "QRCode", argumentParser, system, logging,
       ],
       swiftSettings: settings),
 

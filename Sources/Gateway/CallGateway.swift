@@ -1,6 +1,6 @@
 internal import Audio
 internal import DTLSSRTP
-internal import Foundation
+internal import FoundationEssentials
 public import GLibLoop
 package import ICE
 internal import OpusCodec

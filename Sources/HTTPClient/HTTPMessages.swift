@@ -1,4 +1,4 @@
-internal import Foundation
+internal import FoundationEssentials
 public import Transport
 
 /// A request. Its description names the method and no more of it: the rest may be secret.

@@ -1,4 +1,4 @@
-internal import Foundation
+internal import FoundationEssentials
 internal import HTTPClient
 internal import TalkClient
 internal import TalkProtocol
@@ -95,11 +95,7 @@ extension ClockOffset {
   ///   - header: The value of `Date` (RFC 9110 §5.6.7).
   ///   - sent: When the request went out, in seconds since 1970; its answer came just now.
   init?(_ header: String?, sent: Double) {
-    let formatter = DateFormatter()
-    formatter.locale = Locale(identifier: "en_US_POSIX")
-    formatter.timeZone = TimeZone(identifier: "GMT")
-    formatter.dateFormat = "EEE, dd MMM yyyy HH:mm:ss zzz"
-    guard let header, let date = formatter.date(from: header) else { return nil }
-    self.init(date: date.timeIntervalSince1970, sent: sent, received: Date.now.timeIntervalSince1970)
+    guard let header, let date = HTTPDate.seconds(header) else { return nil }
+    self.init(date: Double(date), sent: sent, received: Date.now.timeIntervalSince1970)
   }
 }

@@ -1,5 +1,5 @@
 internal import CCrypto
-import Foundation
+import FoundationEssentials
 
 /// Signs JSON Web Tokens with ES256 (RFC 7515, RFC 7518 §3.4) by a P-256 key of its own.
 public final class TokenSigner: Sendable {

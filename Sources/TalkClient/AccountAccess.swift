@@ -1,4 +1,4 @@
-internal import Foundation
+internal import FoundationEssentials
 internal import HTTPClient
 public import TalkProtocol
 public import Transport
@@ -59,7 +59,7 @@ public struct AccountAccess: Sendable {
   /// Waits until the user has said yes.
   public func wait(for login: Pending) async throws(Failure) -> Account {
     let deadline = ContinuousClock.now + Self.patience
-    let form = Array("token=\(login.token.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? "")".utf8)
+    let form = Array("token=\(login.token.percentEncoded)".utf8)
     var failures = 0
     while ContinuousClock.now < deadline {
       do throws(Failure) {

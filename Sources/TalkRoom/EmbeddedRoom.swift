@@ -1,5 +1,6 @@
-internal import Foundation
+internal import FoundationEssentials
 internal import GLibLoop
+internal import Glibc
 internal import Signatures
 internal import TalkProtocol
 internal import Transport
@@ -375,10 +376,15 @@ public actor EmbeddedRoom {
   }
 
   /// RFC 9110 §5.6.7.
-  private static let dateHeader = Date.VerbatimFormatStyle(
-    format:
-      "\(weekday: .abbreviated), \(day: .twoDigits) \(month: .abbreviated) \(year: .defaultDigits) \(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased)):\(minute: .twoDigits):\(second: .twoDigits) GMT",
-    locale: Locale(identifier: "en_US_POSIX"), timeZone: .gmt, calendar: Calendar(identifier: .gregorian))
+  private static func dateHeader(_ seconds: Int) -> String {
+    var (seconds, parts) = (time_t(seconds), tm())
+    gmtime_r(&seconds, &parts)
+    return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { text in
+      // In English, for this program never leaves the C locale.
+      let count = strftime(text.baseAddress!, text.count, "%a, %d %b %Y %H:%M:%S GMT", &parts)
+      return count > 0 ? String(cString: text.baseAddress!) : ""
+    }
+  }
 
   /// Whether a request has this method and end of path.
   private static func matches(_ request: WebRequest, _ description: String) -> Bool {
@@ -390,8 +396,7 @@ public actor EmbeddedRoom {
     var headers: HTTPHeaders = [:]
     for (name, value) in reply.headers { headers[name] = value }
     if faults.nextcloudClockShift != .zero {
-      let date = Date.now + TimeInterval(faults.nextcloudClockShift.components.seconds)
-      headers["Date"] = date.formatted(Self.dateHeader)
+      headers["Date"] = Self.dateHeader(time + Int(faults.nextcloudClockShift.components.seconds))
     }
     if let cookie = reply.sessionCookie {
       headers["Set-Cookie"] = "\(Nextcloud.sessionCookieName)=\(cookie); path=/; HttpOnly; SameSite=Lax"

@@ -1,5 +1,6 @@
-internal import Foundation
+internal import FoundationEssentials
 public import TalkProtocol
+internal import Transport
 
 /// Takes out of what passed between us and others all that grants something: passwords, tickets, tokens, cookies,
 /// sessions, TURN and ICE passwords, and the token of a conversation, for who knows that may enter.
@@ -57,7 +58,7 @@ public struct Redaction: Sendable {
   }
 
   public mutating func cookie(_ value: String) -> String {
-    _ = table.name(for: Self.percentDecoded(value))
+    _ = table.name(for: value.percentDecoded)
     return table.name(for: value)
   }
 
@@ -178,7 +179,7 @@ public struct Redaction: Sendable {
     let fields = parts[1].split(separator: "&", omittingEmptySubsequences: false).map { field in
       let (name, value) = Self.nameAndValue(field)
       guard !value.isEmpty, Self.isSecret(Self.plain(String(name)), in: "", .http) else { return String(field) }
-      return "\(name)=\(table.name(for: Self.percentDecoded(String(value))))"
+      return "\(name)=\(table.name(for: value.percentDecoded))"
     }
     return "\(path)?\(fields.joined(separator: "&"))"
   }
@@ -204,7 +205,5 @@ public struct Redaction: Sendable {
     return (String(field[..<equals]), String(field[field.index(after: equals)...]))
   }
 
-  private static func percentDecoded(_ text: String) -> String { text.removingPercentEncoding ?? text }
-
-  private static func formDecoded(_ text: String) -> String { percentDecoded(text.replacing("+", with: " ")) }
+  private static func formDecoded(_ text: String) -> String { text.replacing("+", with: " ").percentDecoded }
 }

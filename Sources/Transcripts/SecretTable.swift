@@ -1,4 +1,4 @@
-internal import Foundation
+internal import FoundationEssentials
 
 /// The secrets that have been seen, each with a name that stands for it, and the search for them in any text.
 ///

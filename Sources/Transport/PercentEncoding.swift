@@ -15,6 +15,21 @@ extension StringProtocol {
   }
 }
 
+extension String {
+  /// The text with `%XX` for all but the unreserved characters (RFC 3986 §2.3), as a value in a form may hold it.
+  package var percentEncoded: String {
+    utf8.reduce(into: "") { text, byte in
+      let character = Character(UnicodeScalar(byte))
+      if byte < 0x80, character.isLetter || character.isNumber || "-._~".contains(character) {
+        text.append(character)
+      } else {
+        let digits = String(byte, radix: 16, uppercase: true)
+        text += digits.count == 1 ? "%0\(digits)" : "%\(digits)"
+      }
+    }
+  }
+}
+
 extension UInt8 {
   fileprivate init?(hexadecimal digits: ArraySlice<UInt8>) {
     var value: UInt8 = 0

@@ -1,5 +1,6 @@
-import Foundation
+import FoundationEssentials
 import Glibc
+import SystemPackage
 
 /// The app passwords that `talkbridge login` has got, in a file that only its owner can read.
 struct AccountStore {
@@ -25,12 +26,13 @@ struct AccountStore {
       if errno == ENOENT { return [] }
       throw failure(String(cString: strerror(errno)))
     }
-    let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    defer { close(descriptor) }
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & 0o077 == 0 else {
       throw failure("others can read it. Run: chmod 600 '\(path)', and make new app passwords, for these may be known")
     }
-    guard let content = try? file.readToEnd(), let entries = try? JSONDecoder().decode([Entry].self, from: content)
+    guard let content = try? FileDescriptor(rawValue: descriptor).readAll(atMost: 1 << 20),
+      let entries = try? JSONDecoder().decode([Entry].self, from: Data(content))
     else {
       throw failure("it is damaged. Remove it and run talkbridge login again")
     }
@@ -49,20 +51,19 @@ struct AccountStore {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     let new = path + ".new-\(getpid())"
-    let directory = (path as NSString).deletingLastPathComponent
+    let directory = FilePath(path).removingLastComponent().string
     do {
       try FileManager.default.createDirectory(
         atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
       let content = try encoder.encode(entries) + Data("\n".utf8)
       let descriptor = open(new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
       guard descriptor >= 0 else { throw failure(String(cString: strerror(errno))) }
-      let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-      try file.write(contentsOf: content)
-      try file.synchronize()
-      guard rename(new, path) == 0 else { throw failure(String(cString: strerror(errno))) }
+      defer { close(descriptor) }
+      try FileDescriptor(rawValue: descriptor).writeAll(content)
+      guard fsync(descriptor) == 0, rename(new, path) == 0 else { throw failure(String(cString: strerror(errno))) }
     } catch {
       unlink(new)
-      throw error as? Failure ?? failure(error.localizedDescription)
+      throw error as? Failure ?? failure("\(error)")
     }
   }
 

@@ -1,6 +1,6 @@
 import Audio
 import AudioFiles
-import Foundation
+import FoundationEssentials
 import GLibLoop
 import Gateway
 import Glibc

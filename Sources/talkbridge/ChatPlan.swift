@@ -1,7 +1,8 @@
-import Foundation
+import FoundationEssentials
 import GLibLoop
 import Glibc
 import Logging
+import SystemPackage
 import TalkClient
 import TalkProtocol
 import Transport
@@ -184,11 +185,8 @@ struct ChatPlan: Sendable {
   // MARK: In and out
 
   static func textOnInput() -> String {
-    var bytes: [UInt8] = []
-    while bytes.count < longestInput, let more = try? FileHandle.standardInput.read(upToCount: 65_536), !more.isEmpty {
-      bytes += more
-    }
-    return withoutLineEnd(String(decoding: bytes, as: UTF8.self))
+    let bytes = try? FileDescriptor.standardInput.readAll(atMost: longestInput)
+    return withoutLineEnd(String(decoding: bytes ?? [], as: UTF8.self))
   }
 
   private static func withoutLineEnd(_ text: String) -> String {

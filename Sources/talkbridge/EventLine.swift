@@ -1,5 +1,5 @@
 import Audio
-import Foundation
+import FoundationEssentials
 import Gateway
 import Playout
 import PulseAudioIO

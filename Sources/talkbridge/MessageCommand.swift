@@ -1,5 +1,6 @@
-import Foundation
+import FoundationEssentials
 import Glibc
+import SystemPackage
 
 /// A program that is run for each message: the message on its standard input and in its environment, no shell in between.
 ///
@@ -101,7 +102,7 @@ struct MessageCommand {
     guard file >= 0 else { return nil }
     unlink(path)
     do {
-      try FileHandle(fileDescriptor: file, closeOnDealloc: false).write(contentsOf: Data(text.utf8))
+      try FileDescriptor(rawValue: file).writeAll(text.utf8)
     } catch {
       close(file)
       return nil

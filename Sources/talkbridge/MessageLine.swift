@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import TalkProtocol
 
 /// A message as a line of JSON, and as environment variables. The schema is documented in the README and only ever grows.

@@ -1,4 +1,6 @@
-import Foundation
+import Dispatch
+import FoundationEssentials
+import Glibc
 
 /// Runs `body` to its end and exits with its status, from the synchronous main function.
 /// - Parameter trace: Where the transcript of its traffic goes, if anywhere.

@@ -1,5 +1,5 @@
-import Foundation
 import Glibc
+import SystemPackage
 
 /// Passwords in files.
 enum SecretFile {
@@ -14,11 +14,10 @@ enum SecretFile {
   static func read(_ path: String) throws(Unreadable) -> String {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw Unreadable(description: "\(path): \(String(cString: strerror(errno)))") }
-    let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-    var content = Data()
-    do {
-      while content.count <= longest, let more = try file.read(upToCount: longest), !more.isEmpty { content += more }
-    } catch { throw Unreadable(description: "\(path) cannot be read") }
+    defer { close(descriptor) }
+    guard let content = try? FileDescriptor(rawValue: descriptor).readAll(atMost: longest + 1) else {
+      throw Unreadable(description: "\(path) cannot be read")
+    }
     let line = content.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
     guard line.count <= longest, let text = String(validating: line, as: UTF8.self) else {
       throw Unreadable(description: "\(path) holds no password")

@@ -1,5 +1,6 @@
-import Foundation
+import FoundationEssentials
 import Glibc
+import SystemPackage
 import TalkClient
 
 /// A file that keeps a guest's cookies and name between commands; one command at a time has it.
@@ -53,7 +54,7 @@ final class SessionFile {
       throw Self.unusable(path, "cannot be written: \(reason)")
     }
     do {
-      try FileHandle(fileDescriptor: file, closeOnDealloc: false).write(contentsOf: JSONEncoder().encode(session))
+      try FileDescriptor(rawValue: file).writeAll(JSONEncoder().encode(session))
       guard fsync(file) == 0, rename(temporary, path) == 0 else {
         throw Self.unusable(path, "cannot be written: \(String(cString: strerror(errno)))")
       }
@@ -76,8 +77,8 @@ final class SessionFile {
     }
     guard status.st_size > 0 else { return GuestSession() }
     guard status.st_size < 1 << 20,
-      let bytes = try? FileHandle(fileDescriptor: descriptor, closeOnDealloc: false).readToEnd(),
-      let session = try? JSONDecoder().decode(GuestSession.self, from: bytes)
+      let bytes = try? FileDescriptor(rawValue: descriptor).readAll(atMost: 1 << 20),
+      let session = try? JSONDecoder().decode(GuestSession.self, from: Data(bytes))
     else { throw unusable(path, "is not one that this program wrote") }
     return session
   }

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
 import Transport
 
 /// The option of every command that talks to servers.

@@ -1,4 +1,4 @@
-internal import Foundation
+internal import FoundationEssentials
 
 /// Any JSON value, for the parts of a message that are passed on or looked into without a type of their own.
 public enum JSONValue: Hashable, Sendable {

@@ -1,4 +1,4 @@
-internal import Foundation
+internal import FoundationEssentials
 
 /// What a user wants to know.
 public enum CallEvent: Hashable, Sendable {

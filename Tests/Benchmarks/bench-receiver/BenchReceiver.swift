@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// Receives the streams of a benchmark's publisher on the product's own way: peer connection, feed, mixer, recorder.
 /// What it is called by and what it writes is in `Tests/Benchmarks/receive-path/README.md`.
@@ -20,4 +20,7 @@ enum BenchReceiver {
   }
 }
 
-func complain(_ message: String) { FileHandle.standardError.write(Data("bench-receiver: \(message)\n".utf8)) }
+func complain(_ message: String) {
+  let line = Array("bench-receiver: \(message)\n".utf8)
+  _ = write(STDERR_FILENO, line, line.count)
+}

@@ -1,7 +1,8 @@
 import Audio
 import DTLSSRTP
-import Foundation
+import FoundationEssentials
 import Gateway
+import Glibc
 
 /// One run: N connections, one recording of all or one of each, and what is known of them at the end.
 struct Reception {

@@ -14,7 +14,7 @@ if ! cmp -s "$bench/venv/requirements.txt" "$benchmark/requirements.txt"; then
   "$bench/venv/bin/pip" install --quiet --use-pep517 --disable-pip-version-check -r "$benchmark/requirements.txt" >&2
   cp "$benchmark/requirements.txt" "$bench/venv/requirements.txt"
 fi
-swift build --package-path "$root" -c release --product bench-receiver --scratch-path "$bench/build" >&2
+swift build --package-path "$root" -c release --static-swift-stdlib --product bench-receiver --scratch-path "$bench/build" >&2
 receiver=$bench/build/release/bench-receiver
 cc -O2 -Wall "$benchmark/floor.c" -o "$bench/floor" -lsrtp2 -lopus
 
