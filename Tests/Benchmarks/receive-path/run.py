@@ -120,7 +120,7 @@ def cost(name, count):
 
 def floor(count):
     words = [str(count), str(COUNTED), DATA, "21000"]
-    taking = subprocess.Popen([*FIRST, FLOOR, "receive", *words], stdout=subprocess.PIPE, text=True)
+    taking = subprocess.Popen([*FIRST, FLOOR, "receive", *words, prefix("floor") + ".wav"], stdout=subprocess.PIPE, text=True)
     time.sleep(.5)
     subprocess.run([*FIRST, FLOOR, "send", *words], check=True)
     return json.loads(taking.communicate()[0])
