@@ -60,6 +60,12 @@ package final class Feed: SampleProvider {
     }
   }
 
+  /// The least delay after the fastest packets; may be changed at any time.
+  package var minimumDelay: Duration {
+    get { outlet.withLock { $0.playout.minimumDelay } }
+    set { outlet.withLock { $0.playout.minimumDelay = newValue } }
+  }
+
   package var statistics: PlayoutStatistics { outlet.withLock { $0.playout.statistics } }
 
   /// How much of what was rendered could be heard.

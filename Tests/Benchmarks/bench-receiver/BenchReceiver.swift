@@ -6,7 +6,7 @@ import Glibc
 enum BenchReceiver {
   static func main() {
     guard let order = Order(arguments: CommandLine.arguments.dropFirst()) else {
-      complain("usage: bench-receiver PORT N mix|each OUT SECONDS [--patient|--record]")
+      complain("usage: bench-receiver PORT N mix|each OUT SECONDS [--patient|--record] [--stepped=STREAM]")
       exit(64)
     }
     // Detached, for the main thread, whose actor `main` is on, waits; valgrind does not stand an asynchronous `main`.

@@ -12,11 +12,14 @@ struct Order {
   let playout: PlayoutConfiguration
   /// How many blocks are asked for at a time: one, as loudspeakers do, or as a recording does.
   let turn: Int
+  /// The stream that is asked to be 20 and 120 ms late by turns.
+  let steppedStream: Int?
 
   init?(arguments: some Sequence<String>) {
-    var words = Array(arguments)
-    var manner: String?
-    if let last = words.last, last.hasPrefix("--") { manner = words.removeLast() }
+    let words = arguments.filter { !$0.hasPrefix("--") }
+    var manners = arguments.filter { $0.hasPrefix("--") }
+    let stepped = manners.firstIndex { $0.hasPrefix("--stepped=") }.map { manners.remove(at: $0) }
+    steppedStream = stepped.flatMap { Int($0.dropFirst("--stepped=".count)) }
     guard words.count == 5, let port = UInt16(words[0]), let count = Int(words[1]), count > 0,
       ["mix", "each"].contains(words[2]), let seconds = Double(words[4]), seconds > 0
     else { return nil }
@@ -25,10 +28,10 @@ struct Order {
     isMixed = words[2] == "mix"
     prefix = words[3]
     duration = .seconds(seconds)
-    switch manner {
-    case nil: (playout, turn) = (.lowDelay, 1)
-    case "--patient": (playout, turn) = (.patient, 1)
-    case "--record": (playout, turn) = (.recording, WAVRecorder.defaultTurn)
+    switch manners {
+    case []: (playout, turn) = (.lowDelay, 1)
+    case ["--patient"]: (playout, turn) = (.patient, 1)
+    case ["--record"]: (playout, turn) = (.recording, WAVRecorder.defaultTurn)
     default: return nil
     }
   }

@@ -8,6 +8,9 @@ import Glibc
 struct Reception {
   private static let statisticsInterval = Duration.milliseconds(500)
 
+  private static let stepInterval = Duration.seconds(2)
+  private static let steps: [Duration] = [.milliseconds(120), .milliseconds(20)]
+
   private let order: Order
   private let publisher: Publisher
 
@@ -35,6 +38,9 @@ struct Reception {
       asked.append(WallClock.now)
       try await stream.connect(to: publisher)
     }
+    if let index = order.steppedStream, streams.indices.contains(index) {
+      Task { try await Self.step(streams[index].feed) }
+    }
     let figures = try await watch(streams, until: start + order.duration / .seconds(1))
     for writer in writers { writer.cancel() }
     for writer in writers { try await writer.value }
@@ -53,6 +59,16 @@ struct Reception {
   private func recording(_ name: String, of streams: [Stream]) -> Recording {
     Recording(
       path: "\(order.prefix)_\(name).wav", turn: order.turn, of: streams.map(\.feed), duration: order.duration)
+  }
+
+  /// Asks for another delay every two seconds, for ever.
+  private static func step(_ feed: Feed) async throws {
+    while true {
+      for delay in steps {
+        try await Task.sleep(for: stepInterval)
+        feed.minimumDelay = delay
+      }
+    }
   }
 
   /// The streams' figures over time; a mix is left alone, as its cost is measured.

@@ -1,5 +1,5 @@
-"""chromium.py PORT COUNT mix|each PREFIX SECONDS - headless Chromium in the place of bench-receiver: the same arguments, the
-same files. No echo cancellation, noise suppression or gain control: those are for microphones, and there is none.
+"""chromium.py PORT COUNT mix|each PREFIX SECONDS [--stepped=STREAM] - headless Chromium in the place of bench-receiver: the same
+arguments, the same files. No echo cancellation, noise suppression or gain control: those are for microphones, and there is none.
 
 The browser's process id is printed first: what it costs is its processes alone, not this one."""
 import json, shutil, subprocess, sys, tempfile, threading, time, urllib.parse, urllib.request, wave
@@ -85,12 +85,12 @@ class Handler(BaseHTTPRequestHandler):
         self.reply()
 
 
-def main(port, count, kind, prefix, seconds):
+def main(port, count, kind, prefix, seconds, stepped):
     server = Server(port, count, prefix)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     profile = tempfile.mkdtemp(prefix="receive-path-")
     start = time.time()
-    page = f"http://127.0.0.1:{server.server_port}/?count={count}&each={int(kind == 'each')}"
+    page = f"http://127.0.0.1:{server.server_port}/?count={count}&each={int(kind == 'each')}&stepped={stepped}"
     with open(f"{prefix}_chromium.log", "w") as log:
         # Not the wrapper of Debian's, which is a shell. Its sound device is Chromium's own stand-in: it pulls 10 ms.
         browser = subprocess.Popen(
@@ -117,4 +117,5 @@ def main(port, count, kind, prefix, seconds):
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4], float(sys.argv[5]))
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4], float(sys.argv[5]),
+         "".join(sys.argv[6:]).removeprefix("--stepped="))

@@ -10,6 +10,8 @@ class Network:
     loss: float = 0
     burst: float = 1
     jitter: float = 0
+    # Receivers are asked to be 20 and 120 ms late by turns, 2 s each.
+    stepped: bool = False
 
     def plan(self, count):
         """For each packet the extra delay in seconds, or None where it is lost."""
@@ -34,4 +36,6 @@ NETWORKS = [
     Network("bursts 10 %", loss=.1, burst=4),
     Network("jitter 30 ms", jitter=30), Network("jitter 80 ms", jitter=80),
     Network("5 % + jitter 30 ms", loss=.05, jitter=30), Network("bursts 5 % + jitter 80 ms", loss=.05, burst=4, jitter=80),
+    Network("clean, delay stepped", stepped=True),
 ]
+STEPPED = [index for index, network in enumerate(NETWORKS) if network.stepped]
