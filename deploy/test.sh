@@ -10,6 +10,10 @@ cd "$(dirname "$0")/.."
 
 deploy/packages.sh test
 swift format lint --strict --recursive Sources Tests Package.swift
+if grep -rnE 'import Foundation$' Sources; then
+  echo "deploy/test.sh: FoundationEssentials will do; Foundation makes the installed binary three times as large" >&2
+  exit 1
+fi
 swift build --build-tests
 
 export PATH=$PWD/.build-rig/bin:$PATH

@@ -63,7 +63,7 @@ struct AccountStore {
       guard fsync(descriptor) == 0, rename(new, path) == 0 else { throw failure(String(cString: strerror(errno))) }
     } catch {
       unlink(new)
-      throw error as? Failure ?? failure("\(error)")
+      throw error as? Failure ?? failure((error as? Errno)?.description ?? "the folder \(directory) cannot be made")
     }
   }
 
