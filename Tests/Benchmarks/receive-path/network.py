@@ -38,4 +38,4 @@ NETWORKS = [
     Network("5 % + jitter 30 ms", loss=.05, jitter=30), Network("bursts 5 % + jitter 80 ms", loss=.05, burst=4, jitter=80),
     Network("clean, delay stepped", stepped=True),
 ]
-STEPPED = [index for index, network in enumerate(NETWORKS) if network.stepped]
+STEPPED = [network.stepped for network in NETWORKS].index(True)
