@@ -1,8 +1,9 @@
 /// Remembers whether packets are being lost and whether waiting for the next one would bring them back.
 struct LossHistory {
-  /// So long after the last loss patience lasts: 7 s. With what it takes to shorten sound unheard, ten seconds after the
-  /// last loss nothing is left of it.
-  private static let patience = 7 * 48_000
+  /// So long after the last loss patience lasts: 8.75 s. That is as long as can be, for what is given up too early is
+  /// heard twice, now and at the next loss; and with what it takes to shorten sound unheard, ten seconds after the last
+  /// loss nothing is left of it.
+  private static let patience = 420_000
   /// Two losses further apart than this are two accidents: 10 s.
   private static let accident = 10 * 48_000
 
@@ -23,5 +24,11 @@ struct LossHistory {
   func calls(forPatienceAt time: Int) -> Bool {
     guard let last, let beforeLast, let redundancy else { return false }
     return time - last < Self.patience && last - beforeLast < Self.accident && time - redundancy < Self.accident
+  }
+
+  /// Whether patience has ended and its delay has to go soon.
+  func calls(forHasteAt time: Int) -> Bool {
+    guard let last else { return false }
+    return (Self.patience..<Self.accident).contains(time - last)
   }
 }

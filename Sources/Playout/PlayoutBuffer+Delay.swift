@@ -35,12 +35,12 @@ extension PlayoutBuffer where Decoder: ~Copyable {
     let wanted: Int
     if deviation > 0 {
       guard pace.pulled >= nextShortening else { return }
-      wanted = deviation + limits.slackBelow
+      wanted = deviation
       while queue.count < TimeStretcher.reach, decodeNextIfReady(at: time) {}
     } else {
       wanted = deviation - limits.slackAbove / 2
     }
-    let likeness = Self.likeness(for: deviation, lasting: pace.pulled - since)
+    let likeness = likeness(for: deviation, lasting: pace.pulled - since, at: time)
     guard let cut = stretcher.cut(queue, wanted: wanted, likeness: likeness) else {
       nextCut = pace.pulled + PCM.blockSize / 2
       return
@@ -56,10 +56,11 @@ extension PlayoutBuffer where Decoder: ~Copyable {
 
   /// How alike the ends of a cut in the midst of speech must be; nil while it is better to wait for a pause.
   ///
-  /// A cut in a pause is never heard, one in a word may be. So a little too much delay is borne for two seconds, too
-  /// little, which endangers packets, for one.
-  private static func likeness(for deviation: Int, lasting: Int) -> Float? {
+  /// A cut in a pause is never heard, one in a word may be. So a little too much delay is borne for two seconds, half a
+  /// second where it has to go soon; too little, which endangers packets, for one.
+  private func likeness(for deviation: Int, lasting: Int, at time: Int) -> Float? {
     switch abs(deviation) {
+    case ..<1_920 where deviation > 0 && losses.calls(forHasteAt: time): lasting > 24_000 ? 0.8 : nil
     case ..<1_920: lasting > (deviation > 0 ? 96_000 : 48_000) ? 0.9 : nil
     case ..<4_800: lasting > 9_600 ? 0.8 : nil
     case ..<9_600: 0.7

@@ -99,6 +99,15 @@ import Testing
     #expect(result.meanDelay(20..<40) < 45)
   }
 
+  @Test func `losses that come every eight seconds are awaited all the time`() {
+    let result = run(Network { index, _ in index % 420 < 2 ? nil : 0.02 })
+    let settled = result.history[1_500]
+    #expect(result.statistics.insertedSamplesForDeceleration == settled.insertedSamplesForDeceleration)
+    #expect(result.statistics.removedSamplesForAcceleration == settled.removedSamplesForAcceleration)
+    // Of each two packets lost the copy restores one.
+    #expect(result.statistics.fecPacketsUsed - settled.fecPacketsUsed >= 3)
+  }
+
   @Test(arguments: [true, false])
   func `after an outage of two seconds the delay is back within three`(isLost: Bool) {
     let result = run(Network { _, sent in (10..<12).contains(sent) ? (isLost ? nil : 12.02 - sent) : 0.02 })
@@ -141,8 +150,11 @@ import Testing
       let result = run(straggle(lateness), seconds: 30, configuration)
       #expect(result.meanDelay(25..<30) < result.meanDelay(1..<1.9) + 30)
       #expect(result.statistics.concealedSamples <= 20 * 960)
-      // A sound heard twice would show as a step back of its position.
-      let heard = result.samples.filter { $0 > 0 }
+      // A sound heard twice would show as a step back of its position, which else goes on by one a sample. Where one sound
+      // fades into another, or out of what was made up, no position can be read.
+      let heard = zip(result.samples, result.samples.dropFirst()).filter {
+        $0 > 0 && abs($1 - $0 - PositionDecoder.scale) < PositionDecoder.scale / 2
+      }.map(\.0)
       let steps = zip(heard, heard.dropFirst()).filter { $1 - $0 < -700 * PositionDecoder.scale }
       #expect(steps.isEmpty)
     }
