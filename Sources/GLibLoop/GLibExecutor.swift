@@ -26,23 +26,26 @@ public final class GLibExecutor: SerialExecutor {
   private nonisolated(unsafe) let thread: UnsafeMutablePointer<GThread>
   let timers: TimerQueue
   private let pending: Locked<Pending>
+  private let gathering: Gathering
 
   /// Starts the thread.
-  /// - Parameter name: The thread's name as `ps` and debuggers show it, at most 15 bytes.
-  public init(name: String) {
+  /// - Parameters:
+  ///   - name: The thread's name as `ps` and debuggers show it, at most 15 bytes.
+  ///   - pause: How long what arrives at descriptors may wait for more of its kind when they are busy, in whole
+  ///     milliseconds: a turn of the loop for each packet of many streams would cost more than the packet.
+  public init(name: String, gatheringFor pause: Duration = .zero) {
     context = g_main_context_new()
-    mainLoop = g_main_loop_new(context, 0)
+    mainLoop = g_main_loop_new(context, 1)
     pending = Locked(Pending())
+    gathering = Gathering(pause: pause)
     timers = TimerQueue(in: context)
     source = CGLib_source_new(SourceFunctions.shared)
-    let run = LoopBody(context: context, mainLoop: mainLoop)
+    let run = LoopBody(
+      context: context, mainLoop: mainLoop, bell: LoopTurn.bell(of: context), gathering: gathering)
     thread = g_thread_new(
       name,
       { body in
-        let body = Unmanaged<LoopBody>.fromOpaque(body!).takeRetainedValue()
-        g_main_context_push_thread_default(body.context)
-        g_main_loop_run(body.mainLoop)
-        g_main_context_pop_thread_default(body.context)
+        Unmanaged<LoopBody>.fromOpaque(body!).takeRetainedValue().run()
         return nil
       }, Unmanaged.passRetained(run).toOpaque())
     let box = SourceHandler { [unowned self] in runPendingJobs() }
@@ -91,6 +94,9 @@ public final class GLibExecutor: SerialExecutor {
   /// Whether the calling thread is this loop's.
   public var isCurrent: Bool { g_main_context_is_owner(context) != 0 }
 
+  /// Lets nothing that arrives wait for more, for so long: somebody waits for answers. From any thread.
+  public func answerAtOnce(for time: Duration) { gathering.stop(for: time) }
+
   /// Stops the loop after the jobs at hand and joins its thread; for tests. Call it once, from another thread; every
   /// actor of this loop must be gone or never be called again.
   public func shutdown() {
@@ -103,7 +109,7 @@ public final class GLibExecutor: SerialExecutor {
 
 extension GLibExecutor {
   /// The loop of everything that waits for the network: ICE, DTLS, SRTP, signaling and HTTP.
-  public static let network = GLibExecutor(name: "network")
+  public static let network = GLibExecutor(name: "network", gatheringFor: .milliseconds(4))
   /// The loop of sound: PulseAudio's callbacks, decoding, mixing and encoding.
   public static let audio = GLibExecutor(name: "audio")
   /// The loop of files and pipes, where a slow disk may block without harm to sound or network.
@@ -112,11 +118,24 @@ extension GLibExecutor {
 
 private final class LoopBody: Sendable {
   // Handed to the new thread once; both are thread-safe GLib objects that outlive it.
-  nonisolated(unsafe) let context: OpaquePointer
-  nonisolated(unsafe) let mainLoop: OpaquePointer
+  private nonisolated(unsafe) let context: OpaquePointer
+  private nonisolated(unsafe) let mainLoop: OpaquePointer
+  private let bell: Int32
+  private let gathering: Gathering
 
-  init(context: OpaquePointer, mainLoop: OpaquePointer) {
+  init(context: OpaquePointer, mainLoop: OpaquePointer, bell: Int32, gathering: Gathering) {
     self.context = context
     self.mainLoop = mainLoop
+    self.bell = bell
+    self.gathering = gathering
+  }
+
+  func run() {
+    g_main_context_push_thread_default(context)
+    g_main_context_acquire(context)
+    var turn = LoopTurn(of: context, bell: bell, gathering: gathering)
+    while g_main_loop_is_running(mainLoop) != 0 { turn.run() }
+    g_main_context_release(context)
+    g_main_context_pop_thread_default(context)
   }
 }

@@ -115,6 +115,8 @@ public actor Peer {
   private func begin(_ role: ICERole) {
     guard phase == .new else { return }
     phase = .connecting
+    // A path and its encryption are found by asking and answering some five times.
+    GLibExecutor.network.answerAtOnce(for: .seconds(2))
     timer = LoopTimer(on: .network, in: self) { $0.timePassed() }
     sendQueue.wakes(LoopTimer(on: .network, in: self) { $0.sendQueuedAudio() })
     ice.assumeIsolated { $0.start(role: role, delegate: self) }
