@@ -51,7 +51,8 @@ extension PlayoutBuffer where Decoder: ~Copyable {
     } else {
       statistics.insertedSamplesForDeceleration -= cut.lag
     }
-    nextCut = pace.pulled + (abs(deviation) > 1_920 ? 1_920 : 4_800)
+    // A large correction is best over soon: the less of the speech it runs through, the less it is heard.
+    nextCut = pace.pulled + (abs(deviation) > 1_920 ? PCM.blockSize : 4_800)
   }
 
   /// How alike the ends of a cut in the midst of speech must be; nil while it is better to wait for a pause.
