@@ -19,7 +19,7 @@ import Testing
       let maker = try ChildProcess(
         Repository.root + "/.build-venv/bin/python",
         [Repository.root + "/Tests/Benchmarks/recording-quality/speech.py", "\(seconds + 5)", speech])
-      #expect(try await maker.exit() == .code(0), "\(maker.transcript)")
+      #expect(try await maker.exit(within: .seconds(seconds + 60)) == .code(0), "\(maker.transcript)")
 
       let speaker = try installation.talkbridge(
         "join", ["--name", "Bruno", "--output", "none"], environment: pulse.environment)
@@ -55,7 +55,7 @@ import Testing
       Repository.root + "/.build-venv/bin/python",
       [Repository.root + "/Tests/Benchmarks/mouth-to-ear/listen.py", speech, "\(seconds)"],
       environment: pulse.environment)
-    #expect(try await listener.exit() == .code(0), "\(listener.transcript)")
+    #expect(try await listener.exit(within: .seconds(seconds + 60)) == .code(0), "\(listener.transcript)")
     return try JSONDecoder().decode(Figures.self, from: Data(listener.outputBytes))
   }
 }
