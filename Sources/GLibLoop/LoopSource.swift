@@ -105,6 +105,8 @@ public final class DescriptorWatch: Sendable {
       source, unsafeBitCast(callback, to: GSourceFunc.self),
       Unmanaged.passRetained(DescriptorHandler(handler)).toOpaque(),
       { Unmanaged<DescriptorHandler>.fromOpaque($0!).release() })
+    // Or GLib takes the descriptor out of those it waits for while the handler runs, and wakes the loop up both times.
+    g_source_set_can_recurse(source, 1)
     g_source_attach(source, loop.context)
   }
 
