@@ -55,7 +55,7 @@ actor BlockPacer {
     let now = ContinuousClock.now
     let due = pace.blocks(at: now) + 1
     if due - delivered > Self.patience {
-      pace = Pace(start: now - PCM.blockDuration * delivered)
+      pace = Pace(start: now - PCM.duration(of: delivered * PCM.blockSize))
       deliver()
     } else {
       while delivered < due { deliver() }

@@ -11,5 +11,5 @@ struct Pace {
   func samples(at now: ContinuousClock.Instant) -> Int { max(0, PCM.samples(in: now - start)) }
 
   /// When block `index` begins.
-  func start(ofBlock index: Int) -> ContinuousClock.Instant { start + PCM.blockDuration * index }
+  func start(ofBlock index: Int) -> ContinuousClock.Instant { start + PCM.duration(of: index * PCM.blockSize) }
 }

@@ -22,13 +22,20 @@ struct LossHistory {
 
   /// Whether to be later by a packet, so that copies arrive in time.
   func calls(forPatienceAt time: Int) -> Bool {
-    guard let last, let beforeLast, let redundancy else { return false }
-    return time - last < Self.patience && last - beforeLast < Self.accident && time - redundancy < Self.accident
+    guard let age = age(at: time) else { return false }
+    return age < Self.patience
   }
 
   /// Whether patience has ended and its delay has to go soon.
   func calls(forHasteAt time: Int) -> Bool {
-    guard let last else { return false }
-    return (Self.patience..<Self.accident).contains(time - last)
+    guard let age = age(at: time) else { return false }
+    return (Self.patience..<Self.accident).contains(age)
+  }
+
+  /// How long ago the last loss was, if it was not the only one and a copy would have helped.
+  private func age(at time: Int) -> Int? {
+    guard let last, let beforeLast, let redundancy else { return nil }
+    guard last - beforeLast < Self.accident, time - redundancy < Self.accident else { return nil }
+    return time - last
   }
 }

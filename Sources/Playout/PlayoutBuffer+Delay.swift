@@ -4,6 +4,8 @@ internal import Audio
 extension PlayoutBuffer where Decoder: ~Copyable {
   /// The delay kept beyond what is needed: 3 ms, so that no packet has to come at the last moment.
   private static var margin: Int { 144 }
+  /// A deviation that is less than this is not urgent: 40 ms.
+  private static var bearable: Int { 1_920 }
 
   /// The delay, at the moment a sample is played, that is aimed at: on the scale of the packets' delays.
   ///
@@ -52,7 +54,7 @@ extension PlayoutBuffer where Decoder: ~Copyable {
       statistics.insertedSamplesForDeceleration -= cut.lag
     }
     // A large correction is best over soon: the less of the speech it runs through, the less it is heard.
-    nextCut = pace.pulled + (abs(deviation) > 1_920 ? PCM.blockSize : 4_800)
+    nextCut = pace.pulled + (abs(deviation) > Self.bearable ? PCM.blockSize : 4_800)
   }
 
   /// How alike the ends of a cut in the midst of speech must be; nil while it is better to wait for a pause.
@@ -61,11 +63,14 @@ extension PlayoutBuffer where Decoder: ~Copyable {
   /// second where it has to go soon; too little, which endangers packets, for one.
   private func likeness(for deviation: Int, lasting: Int, at time: Int) -> Float? {
     switch abs(deviation) {
-    case ..<1_920 where deviation > 0 && losses.calls(forHasteAt: time): lasting > 24_000 ? 0.8 : nil
-    case ..<1_920: lasting > (deviation > 0 ? 96_000 : 48_000) ? 0.9 : nil
+    case ..<Self.bearable where deviation > 0 && isHasty(at: time): lasting > 24_000 ? 0.8 : nil
+    case ..<Self.bearable: lasting > (deviation > 0 ? 96_000 : 48_000) ? 0.9 : nil
     case ..<4_800: lasting > 9_600 ? 0.8 : nil
     case ..<9_600: 0.7
     default: 0.5
     }
   }
+
+  /// Whether the delay of a patience that has ended is still to go.
+  private func isHasty(at time: Int) -> Bool { limits.patience == .whileLosing && losses.calls(forHasteAt: time) }
 }
