@@ -124,7 +124,7 @@ let package = Package(
 
     // Tests.
     .target(
-      name: "PlayoutSimulator", dependencies: ["Playout", "Resampling"], path: "Tests/PlayoutSimulator",
+      name: "PlayoutSimulator", dependencies: ["Playout", "Resampling", "TestSupport"], path: "Tests/PlayoutSimulator",
       swiftSettings: settings),
     .target(
       name: "TestSupport", dependencies: ["Audio", "GLibLoop", "WebTransport"], path: "Tests/TestSupport",
@@ -142,7 +142,7 @@ let package = Package(
     tests("RTPTests", ["RTP", "TestSupport"]),
     tests("SDPTests", ["SDP", "TestSupport"]),
     tests("AudioTests", ["Audio", "TestSupport"]),
-    tests("PlayoutTests", ["Playout", "PlayoutSimulator", "OpusCodec", "Audio"]),
+    tests("PlayoutTests", ["Playout", "PlayoutSimulator", "OpusCodec", "Audio", "TestSupport"]),
     tests("TalkProtocolTests", ["TalkProtocol", "RecordedCalls", "TestSupport"]),
     tests("GLibLoopTests", ["GLibLoop", "TestSupport"]),
     tests("ICETests", ["ICE", "GLibLoop", "TestSupport"]),

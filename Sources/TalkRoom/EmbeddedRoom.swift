@@ -76,24 +76,24 @@ public actor EmbeddedRoom {
 
   public nonisolated var unownedExecutor: UnownedSerialExecutor { GLibExecutor.network.asUnownedSerialExecutor() }
 
-  private let options: Options
+  let options: Options
   private let tokens = HelloTokens()
-  private var server: TalkServer
+  var server: TalkServer
   private var webServer: WebServer?
   private var forwarding: ForwardingUnit?
-  private var backend: SignalingBackend?
+  var backend: SignalingBackend?
   private var timer: LoopTimer?
   private var sockets: [Int: WebSocket] = [:]
   private var nextSocket = 0
-  private var chatWaiters: [Int: CheckedContinuation<Void, Never>] = [:]
-  private var nextWaiter = 0
+  var chatWaiters: [Int: CheckedContinuation<Void, Never>] = [:]
+  var nextWaiter = 0
   /// As of the last look: when it has moved on, the waiters are woken.
   private var nextMessage = 1
 
   /// Since a fault of that kind.
-  private var isOutOfReach = false
+  var isOutOfReach = false
   /// The faults in force.
-  public private(set) var faults = RoomFaults()
+  public internal(set) var faults = RoomFaults()
 
   public init(_ options: Options = Options(), conversations: [HostedConversation]) {
     self.options = options
@@ -251,10 +251,13 @@ public actor EmbeddedRoom {
   /// What a crash and restart of the signaling server is: every socket drops, no session is remembered.
   public func restartSignaling() { carryOutNow(server.restartSignaling()) }
 
-  private func moderate(_ change: (inout Nextcloud, _ time: Int) -> [RoomNotification]) async {
+  func moderate(_ change: (inout Nextcloud, _ time: Int) -> [RoomNotification]) async {
     let time = time
     await carryOut(server.moderate(time: time, at: .now) { change(&$0, time) })
   }
+
+  /// Seconds since 1970.
+  var time: Int { Int(Date.now.timeIntervalSince1970) }
 
   // MARK: What is going on
 
@@ -286,164 +289,9 @@ public actor EmbeddedRoom {
     return byName
   }
 
-  // MARK: HTTP
-
-  private var time: Int { Int(Date.now.timeIntervalSince1970) }
-
-  private func respond(to request: WebRequest) async -> WebResponse {
-    if let redirection = faults.redirection {
-      return .reply(redirection.status, headers: ["Location": redirection.base + request.path])
-    }
-    if faults.isUntrusted {
-      let page = "<p>Access through untrusted domain. Edit the “trusted_domains” setting in config/config.php.</p>"
-      return .reply(400, headers: ["Content-Type": "text/html; charset=utf-8"], text: page)
-    }
-    guard request.path.hasPrefix(options.installation.path + "/") else { return .reply(404, text: "Not Found") }
-    return await respond(
-      below: WebRequest(
-        method: request.method, path: String(request.path.dropFirst(options.installation.path.count)),
-        queryString: request.queryString, headers: request.headers, body: request.body))
-  }
-
-  private func respond(below request: WebRequest) async -> WebResponse {
-    if faults.replyDelay > .zero { try? await Task.sleep(for: faults.replyDelay) }
-    if isOutOfReach { return .drop }
-    if faults.droppedRequests.contains(where: { request.path.hasSuffix($0) }) { return .drop }
-    if Self.takes(request, from: &faults.lostRequests) { return .drop }
-    if let status = faults.refusedRequests.first(where: { request.path.hasSuffix($0.key) })?.value {
-      return webResponse(server.nextcloud.failure(status))
-    }
-    if request.path == "/standalone-signaling/api/v1/welcome", !server.nextcloud.signaling.isInternal {
-      return .reply(
-        200, text: #"{"nextcloud-spreed-signaling":"Welcome","version":"\#(SignalingHub.version)"}"#)
-    }
-    if request.path == "/standalone-signaling/spreed" {
-      if let status = faults.refusedHandshake { return .reply(status, text: "{}") }
-      return .webSocket(options: .init(maximumMessageSize: SignalingHub.largestMessage)) { [weak self] socket in
-        await self?.serve(socket)
-      }
-    }
-    if request.path == SignalingBackend.path, let backend {
-      guard let body = backend.verified(request) else { return .reply(403, text: "{}") }
-      return await backendReply(to: body)
-    }
-    var body = JSONValue(parsing: request.body) ?? .null
-    if body == .null, !request.body.isEmpty { body = .object(request.form.mapValues { .string($0) }) }
-    var wanted = Nextcloud.Request(
-      method: request.method, path: request.path, query: request.query, cookies: request.cookies, body: body,
-      login: Self.login(request.headers["Authorization"]), isRecorder: isRecorder(request))
-    let title = "\(request.method) \(request.path)"
-    options.observer?(.init(.received, title, String(decoding: request.body, as: UTF8.self)))
-    var (reply, effects) = server.handle(wanted, time: time, at: .now)
-    defer { options.observer?(.init(.sent, title, reply.text)) }
-    await carryOut(effects)
-    if let wait = reply.waitsForChat {
-      await chatGrows(within: wait)
-      wanted.query["timeout"] = "0"
-      (reply, effects) = server.handle(wanted, time: time, at: .now)
-      await carryOut(effects)
-    }
-    if Self.takes(request, from: &faults.lostReplies) { return .drop }
-    if let last = faults.lastRequest, Self.matches(request, last) { isOutOfReach = true }
-    return isOutOfReach ? .drop : webResponse(reply)
-  }
-
-  /// Whether it comes from a recording server that knows the secret; nil where it does not claim to.
-  private func isRecorder(_ request: WebRequest) -> Bool? {
-    guard let random = request.headers["Talk-Recording-Random"],
-      let checksum = request.headers["Talk-Recording-Checksum"]
-    else { return nil }
-    guard let secret = options.recordingSecret, random.count >= 32 else { return false }
-    let expected = HMAC.sha256(key: secret.utf8, message: Array(random.utf8) + request.body).hexadecimal
-    return isEqualInConstantTime(Array(expected.utf8), Array(checksum.utf8))
-  }
-
-  /// Reads HTTP's Basic scheme (RFC 7617).
-  private static func login(_ header: String?) -> Nextcloud.Login? {
-    guard let header, header.lowercased().hasPrefix("basic "),
-      let data = Data(base64Encoded: String(header.dropFirst("basic ".count))),
-      let text = String(data: data, encoding: .utf8), let colon = text.firstIndex(of: ":")
-    else { return nil }
-    return Nextcloud.Login(user: String(text[..<colon]), password: String(text[text.index(after: colon)...]))
-  }
-
-  /// Whether a fault that happens so many times happens now.
-  private static func takes(_ request: WebRequest, from faults: inout [String: Int]) -> Bool {
-    let key = faults.keys.first { matches(request, $0) }
-    guard let key, let left = faults[key], left > 0 else { return false }
-    faults[key] = left - 1
-    return true
-  }
-
-  /// RFC 9110 §5.6.7.
-  private static func dateHeader(_ seconds: Int) -> String {
-    var (seconds, parts) = (time_t(seconds), tm())
-    gmtime_r(&seconds, &parts)
-    return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { text in
-      // In English, for this program never leaves the C locale.
-      let count = strftime(text.baseAddress!, text.count, "%a, %d %b %Y %H:%M:%S GMT", &parts)
-      return count > 0 ? String(cString: text.baseAddress!) : ""
-    }
-  }
-
-  /// Whether a request has this method and end of path.
-  private static func matches(_ request: WebRequest, _ description: String) -> Bool {
-    let words = description.split(separator: " ")
-    return words.count == 2 && request.method == words[0] && request.path.hasSuffix(words[1])
-  }
-
-  private func webResponse(_ reply: Nextcloud.Reply) -> WebResponse {
-    var headers: HTTPHeaders = [:]
-    for (name, value) in reply.headers { headers[name] = value }
-    if faults.nextcloudClockShift != .zero {
-      headers["Date"] = Self.dateHeader(time + Int(faults.nextcloudClockShift.components.seconds))
-    }
-    if let cookie = reply.sessionCookie {
-      headers["Set-Cookie"] = "\(Nextcloud.sessionCookieName)=\(cookie); path=/; HttpOnly; SameSite=Lax"
-    }
-    if let page = reply.page {
-      headers["Content-Type"] = "text/html; charset=utf-8"
-      return .reply(reply.status, headers: headers, text: page)
-    }
-    guard let body = reply.body else { return .reply(reply.status, headers: headers) }
-    return .reply(reply.status, headers: headers, text: body.text)
-  }
-
-  /// What the real signaling server asks of its Nextcloud.
-  private func backendReply(to body: JSONValue) async -> WebResponse {
-    let token = body["room"]["roomid"].string ?? ""
-    let talkSession = body["room"]["sessionid"].string ?? ""
-    guard body["type"].string == "room" else {
-      return webResponse(server.nextcloud.ok(SignalingBackend.answer(to: body)))
-    }
-    if body["room"]["action"].string == "leave" {
-      await moderate { $0.sessionLeft(talkSession, room: token, time: $1) }
-      return webResponse(server.nextcloud.ok(SignalingBackend.answer(to: body)))
-    }
-    let admission = server.nextcloud.admission(token, talkSession: talkSession)
-    return webResponse(server.nextcloud.ok(SignalingBackend.answer(admission, room: token)))
-  }
-
-  private func chatGrows(within wait: Duration) async {
-    nextWaiter += 1
-    let id = nextWaiter
-    let timer = LoopTimer(on: .network) { [weak self] in
-      self?.assumeIsolated { $0.chatWaiters.removeValue(forKey: id)?.resume() }
-    }
-    timer.schedule(at: .now + wait)
-    await withCheckedContinuation { chatWaiters[id] = $0 }
-    timer.invalidate()
-  }
-
-  private func wakeChatWaiters() {
-    let waiters = chatWaiters.values
-    chatWaiters = [:]
-    for waiter in waiters { waiter.resume() }
-  }
-
   // MARK: Sockets
 
-  private func serve(_ socket: WebSocket) async {
+  func serve(_ socket: WebSocket) async {
     nextSocket += 1
     let id = nextSocket
     sockets[id] = socket
@@ -479,7 +327,7 @@ public actor EmbeddedRoom {
   private func timeIsUp() { carryOutNow(server.handleTimeout(time: time, at: .now)) }
 
   /// Carries out effects; those for a real signaling server are waited for, as Nextcloud does before it replies.
-  private func carryOut(_ effects: [TalkServer.Effect]) async {
+  func carryOut(_ effects: [TalkServer.Effect]) async {
     carryOutNow(effects)
     for case .notify(let notification) in effects { await backend?.deliver(notification) }
   }

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import DTLSSRTP
@@ -221,7 +222,7 @@ import Testing
   }
 
   @Test func `garbage before, during and after a handshake is ignored or ends it, and never traps`() throws {
-    var random = SeededRandom(state: 1)
+    var random = SeededRandom(seed: 1)
     var completed = 0
     for _ in 0..<150 {
       var pair = try DTLSPair()
@@ -248,7 +249,7 @@ import Testing
 
   @Test func `forged records do not end a connected association`() throws {
     var pair = try DTLSPair.connected()
-    var random = SeededRandom(state: 2)
+    var random = SeededRandom(seed: 2)
     try send(Array(0..<100), from: &pair.client)
     let record = try #require(takeOutput(of: &pair.client).first)
     for _ in 0..<2000 {

@@ -1,4 +1,5 @@
 import DTLSSRTP
+import TestSupport
 
 /// Two endpoints and the wire between them, on which datagrams can be lost, changed or held back.
 struct DTLSPair: ~Copyable {
@@ -70,18 +71,6 @@ func takeOutput(of endpoint: inout DTLSEndpoint) -> [[UInt8]] {
   var datagrams: [[UInt8]] = []
   endpoint.drain { datagram in datagrams.append(datagram.withUnsafeBufferPointer { Array($0) }) }
   return datagrams
-}
-
-/// A small generator of reproducible randomness (SplitMix64).
-struct SeededRandom: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
 }
 
 /// Changes, shortens or lengthens a packet at random.

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import DTLSSRTP
@@ -119,7 +120,7 @@ import Testing
     profile: SRTPProfile
   ) throws {
     var pair = try Self.sessions(profile)
-    var random = SeededRandom(state: 3)
+    var random = SeededRandom(seed: 3)
     for count in 0..<200 {
       let noise = (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
       #expect(throws: SRTPError.self) { try unprotect(noise, by: &pair.server) }

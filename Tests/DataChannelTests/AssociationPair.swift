@@ -125,18 +125,6 @@ func takeEvents(of association: SCTPAssociation) -> [SCTPAssociation.Event] {
   return events
 }
 
-/// A small generator of reproducible randomness (SplitMix64).
-struct SeededRandom: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-}
-
 /// Changes a packet behind its ports and tag, and makes its checksum right again, so that the change is looked at.
 func mutate(_ packet: [UInt8], with random: inout SeededRandom) -> [UInt8] {
   var packet = packet

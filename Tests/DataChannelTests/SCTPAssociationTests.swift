@@ -102,7 +102,7 @@ import Testing
 
   @Test(arguments: 1...8) func `lost packets are sent again`(seed: UInt64) async throws {
     let pair = try await OnNetworkLoop {
-      var random = SeededRandom(state: seed)
+      var random = SeededRandom(seed: seed)
       return try AssociationPair { Int.random(in: 0..<10, using: &random) < 2 ? [] : [$0] }
     }
     let texts = (0..<20).map { "message \($0)" }
@@ -135,7 +135,7 @@ import Testing
     let pair = try await OnNetworkLoop { try AssociationPair.connected() }
     let bytes = (0..<30_000).map { UInt8(truncatingIfNeeded: $0) }
     try await pair.visit { pair in
-      var random = SeededRandom(state: 1)
+      var random = SeededRandom(seed: 1)
       var held: [UInt8]?
       pair.transit = { packet in
         if let before = held {
@@ -261,7 +261,7 @@ import Testing
   @Test func `garbage is dropped`() async throws {
     try await onNetworkLoop {
       let pair = try AssociationPair.connected()
-      var random = SeededRandom(state: 1)
+      var random = SeededRandom(seed: 1)
       for count in 0..<1000 {
         let noise = (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
         pair.server.receive(noise.span)
@@ -278,7 +278,7 @@ import Testing
   @Test(arguments: 0..<8) func `mutated packets with a right checksum never trap`(seed: UInt64) async throws {
     for index in 0..<20 as Range<UInt64> {
       let pair = try await OnNetworkLoop {
-        var random = SeededRandom(state: seed << 8 | index)
+        var random = SeededRandom(seed: seed << 8 | index)
         var budget = 300
         let pair = try AssociationPair { packet in
           budget -= 1

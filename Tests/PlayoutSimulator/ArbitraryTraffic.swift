@@ -1,9 +1,10 @@
 package import Playout
+internal import TestSupport
 
 /// What no sender sends and no network delivers: packets in any order, of any content, at any time, to a consumer that
 /// pulls as it likes. The same for the same seed.
 package struct ArbitraryTraffic {
-  private var noise: Noise
+  private var noise: SeededRandom
   private var now = ContinuousClock().systemEpoch
   private var sequenceNumber: UInt16 = 0
   private var timestamp: UInt32 = 0
@@ -14,7 +15,7 @@ package struct ArbitraryTraffic {
   package private(set) var pulled = 0
   package private(set) var notFinite = 0
 
-  package init(seed: UInt64) { noise = Noise(seed) }
+  package init(seed: UInt64) { noise = SeededRandom(seed: seed) }
 
   /// Hands `count` packets to `buffer`.
   package mutating func send<Decoder: PlayoutDecoder & ~Copyable>(

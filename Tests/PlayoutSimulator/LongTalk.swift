@@ -1,4 +1,5 @@
 package import Playout
+internal import TestSupport
 
 /// Speech played by a clock that differs from the sender's, with a click detector that is tried on the same speech first.
 package struct LongTalk {
@@ -59,7 +60,7 @@ package struct LongTalk {
   /// Plants a hundred clicks of −30 dBFS, half of them single samples, half jumps that decay, and looks for them.
   private func plantedFound() -> Int {
     var damaged = sound
-    var noise = Noise(7)
+    var noise = SeededRandom(seed: 7)
     let interval = sound.count / 101
     let places = (1...100).map { $0 * interval + noise.below(interval / 2) }
     for (index, place) in places.enumerated() {

@@ -1,3 +1,5 @@
+internal import TestSupport
+
 /// What a network does to packets: the delay of each in seconds, or nil for a loss. Its least delay is 20 ms.
 package struct Network {
   package static let leastDelay = 0.02
@@ -11,7 +13,7 @@ package struct Network {
 
   /// Independent delays, spread evenly over so many milliseconds, and independent losses.
   package static func jitter(_ milliseconds: Double, loss: Double = 0, seed: UInt64 = 1) -> Network {
-    var noise = Noise(seed)
+    var noise = SeededRandom(seed: seed)
     return Network { _, _ in
       let delay = leastDelay + noise.uniform() * milliseconds / 1_000
       return noise.uniform() < loss ? nil : delay
@@ -20,7 +22,7 @@ package struct Network {
 
   /// Losses in bursts of a mean length (Gilbert–Elliott), with jitter as above.
   package static func bursts(_ loss: Double, length: Double, jitter: Double = 0, seed: UInt64 = 1) -> Network {
-    var noise = Noise(seed)
+    var noise = SeededRandom(seed: seed)
     var isBad = false
     return Network { _, _ in
       isBad = isBad ? noise.uniform() > 1 / length : noise.uniform() < loss / (1 - loss) / length

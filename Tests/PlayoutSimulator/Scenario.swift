@@ -1,3 +1,5 @@
+internal import TestSupport
+
 /// Something that networks, senders and clocks do, to be tested and plotted.
 package struct Scenario: Sendable, CustomStringConvertible {
   package var name: String
@@ -58,7 +60,7 @@ extension Scenario {
     Scenario("outage of 2 s, lost") { .outage(from: 10, to: 12, isLost: true) },
     Scenario("outage of 2 s, held back") { .outage(from: 10, to: 12, isLost: false) },
     Scenario("losses that end") {
-      var noise = Noise(4)
+      var noise = SeededRandom(seed: 4)
       return Network { _, sent in sent < 10 && noise.uniform() < 0.1 ? nil : Network.leastDelay }
     },
     Scenario("clock 200 ppm fast", seconds: 120, drift: 200),

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Resampling
+internal import TestSupport
 
 /// Speech that nobody has tuned anything to: espeak-ng says sentences put together at random, each in another voice, at
 /// another pitch and speed. 48 kHz, about −26 dBFS.
@@ -49,12 +50,12 @@ package struct SpokenText {
     ])
   package static let languages = [english, german, french, mandarin]
 
-  private var noise: Noise
+  private var noise: SeededRandom
   private let language: Language
 
   package init(_ language: Language = english, seed: UInt64 = 1) {
     self.language = language
-    noise = Noise(seed)
+    noise = SeededRandom(seed: seed)
   }
 
   /// The next `seconds` of speech.

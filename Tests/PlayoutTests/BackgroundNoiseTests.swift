@@ -1,4 +1,5 @@
 import PlayoutSimulator
+import TestSupport
 import Testing
 
 @testable import Playout
@@ -6,7 +7,7 @@ import Testing
 @Suite struct BackgroundNoiseTests {
   /// Speech of −26 dBFS every other second over a background of so many dBFS, and a gap of two seconds at 10 s.
   func run(background: Float, _ configuration: PlayoutConfiguration = .lowDelay) -> Simulation.Result {
-    var noise = Noise(2)
+    var noise = SeededRandom(seed: 2)
     var sound: [Float] = []
     for index in 0..<(48_000 * 20) {
       let isSpeaking = index / 48_000 % 2 == 0

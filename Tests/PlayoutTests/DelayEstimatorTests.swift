@@ -1,10 +1,11 @@
 import PlayoutSimulator
+import TestSupport
 import Testing
 
 @testable import Playout
 
 @Suite struct DelayEstimatorTests {
-  var noise = Noise(3)
+  var noise = SeededRandom(seed: 3)
 
   func estimator(memory: Int = 300, cost: Int = 960) -> DelayEstimator {
     DelayEstimator(memory: memory, lossCost: cost)

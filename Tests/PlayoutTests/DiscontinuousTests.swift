@@ -2,6 +2,7 @@ import Audio
 import OpusCodec
 import Playout
 import PlayoutSimulator
+import TestSupport
 import Testing
 
 /// Senders that send next to nothing in pauses (discontinuous transmission), with the real codec.
@@ -13,7 +14,7 @@ import Testing
     configuration.discontinuous = true
     var encoder = try OpusEncoder(configuration)
     var signal = SpeechLikeSignal(voice: .tenor)
-    var noise = Noise(3)
+    var noise = SeededRandom(seed: 3)
     var block = [Float](repeating: 0, count: 960)
     var bytes = [UInt8](repeating: 0, count: OpusEncoder.maximumPacketSize)
     var packets: [SentPacket] = []

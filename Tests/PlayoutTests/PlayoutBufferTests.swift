@@ -1,6 +1,7 @@
 import Audio
 import Playout
 import PlayoutSimulator
+import TestSupport
 import Testing
 
 /// The receive path against simulated networks, with a codec whose sound tells its own position. The network's least
@@ -46,7 +47,7 @@ import Testing
   @Test func `patience restores all that can be restored`() {
     var previousLost = false
     var restorable = 0
-    var noise = Noise(9)
+    var noise = SeededRandom(seed: 9)
     let network = Network { _, _ in
       let isLost = noise.uniform() < 0.1
       if previousLost && !isLost { restorable += 1 }

@@ -1,19 +1,7 @@
+import TestSupport
 import Testing
 
 @testable import TalkProtocol
-
-/// The same numbers in each run.
-struct SeededGenerator: RandomNumberGenerator, Sendable {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-}
 
 /// A `CallSession` with everything around it played by a test: the server, the peer connections and the clock.
 struct Rehearsal {
@@ -34,7 +22,7 @@ struct Rehearsal {
     let address = try ConversationAddress("https://cloud.example.com/call/\(Self.token)")
     var configuration = CallSession.Configuration(address: address, role: role, displayName: "Bridge")
     configure(&configuration)
-    session = CallSession(configuration: configuration, random: SeededGenerator(state: 1))
+    session = CallSession(configuration: configuration, random: SeededRandom(seed: 1))
     now = start
   }
 
@@ -261,4 +249,16 @@ struct Rehearsal {
 
 extension CallFlags {
   static let speaking: CallFlags = [.inCall, .audio]
+}
+
+extension Rehearsal {
+  /// In the call, publishing, and receiving one participant, `P`.
+  static func inCall(_ role: CallSession.Role = .participant) throws -> Rehearsal {
+    var stage = try Rehearsal(role)
+    stage.proceed(to: .inCall, others: ["P": .speaking])
+    stage.publish()
+    stage.receive("P", sid: "1")
+    stage.forget()
+    return stage
+  }
 }

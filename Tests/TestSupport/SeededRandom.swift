@@ -14,6 +14,12 @@ public struct SeededRandom: RandomNumberGenerator, Sendable {
     return mixed ^ (mixed >> 31)
   }
 
+  /// From 0 to 1.
+  public mutating func uniform() -> Double { Double(next() >> 11) / Double(1 << 53) }
+
+  /// One of 0, 1, … `count` − 1.
+  public mutating func below(_ count: Int) -> Int { Int(next() % UInt64(count)) }
+
   /// `count` random bytes.
   public mutating func bytes(_ count: Int) -> [UInt8] {
     (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) }

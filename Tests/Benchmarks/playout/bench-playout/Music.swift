@@ -75,7 +75,7 @@ struct Music {
   /// Chords that change every second, with a bass, a hat four times and a drum once a second.
   static func sound(seconds: Int) -> [Float] {
     let chords: [[Double]] = [[220, 261.6, 329.6], [174.6, 220, 261.6], [130.8, 164.8, 196], [196, 246.9, 293.7]]
-    var noise = Noise(6)
+    var noise = SeededRandom(seed: 6)
     return (0..<(seconds * 48_000)).map { index in
       let time = Double(index) / 48_000
       let phase = time.truncatingRemainder(dividingBy: 1)
