@@ -187,7 +187,7 @@ struct ChatEditCommand: ParsableCommand {
   func run() throws {
     let (plan, id, text) = (ChatPlan(chat), self.id, self.text)
     runAndExit(tracing: chat.trace) {
-      await plan.change { client in try await client.edit(id, to: text ?? ChatPlan.textOnInput()) }
+      await plan.change { client in try await client.edit(id, to: try text ?? ChatPlan.textOnInput()) }
     }
   }
 }

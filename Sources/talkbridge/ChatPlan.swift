@@ -33,7 +33,7 @@ struct ChatPlan: Sendable {
 
   func send(_ text: String?, replyTo: Int?, isSilent: Bool) async -> ExitCause {
     await run { client, _ in
-      let text = text ?? Self.textOnInput()
+      let text = try text ?? Self.textOnInput()
       var random = SystemRandomNumberGenerator()
       let reference = ChatDraft.referenceID(using: &random)
       let id = try await client.send(text, replyTo: replyTo, isSilent: isSilent, referenceID: reference)
@@ -184,9 +184,14 @@ struct ChatPlan: Sendable {
 
   // MARK: In and out
 
-  static func textOnInput() -> String {
-    let bytes = try? FileDescriptor.standardInput.readAll(atMost: longestInput)
-    return withoutLineEnd(String(decoding: bytes ?? [], as: UTF8.self))
+  static func textOnInput() throws(Failure) -> String {
+    do {
+      let bytes = try FileDescriptor.standardInput.readAll(atMost: longestInput)
+      return withoutLineEnd(String(decoding: bytes, as: UTF8.self))
+    } catch {
+      // What came before is not sent: it would end in the middle.
+      throw Failure("standard input cannot be read: \(error).", .inputUnusable, identifier: "input-unusable")
+    }
   }
 
   private static func withoutLineEnd(_ text: String) -> String {

@@ -102,6 +102,16 @@ import Testing
     await room.stop()
   }
 
+  @Test func `standard input that fails is told, and nothing is sent`() async throws {
+    let (room, url) = try await Self.room()
+    let child = try ChildProcess("talkbridge", ["chat", "send", url], input: .file("/"))
+    #expect(
+      try await child.exit(within: .seconds(90)) == .code(ExitCause.inputUnusable.rawValue), "\(child.transcript)")
+    #expect(child.errorOutput.contains("standard input cannot be read: Is a directory"), "\(child.transcript)")
+    #expect(await room.texts(in: Self.token).isEmpty)
+    await room.stop()
+  }
+
   @Test func `a message whose answer is lost is sent once`() async throws {
     let (room, url) = try await Self.room()
     await room.setFaults { $0.lostReplies["POST /chat/\(Self.token)"] = 1 }
