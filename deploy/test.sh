@@ -30,7 +30,7 @@ finish() {
     # Last, where whoever looks at a long log looks first.
     echo "--- what failed"
     if [ -e "$RIG_LOGS/tests.txt" ]; then
-      grep -E -A 30 '^✘.*recorded an issue|error: ' "$RIG_LOGS/tests.txt" | tail -n 150 || true
+      grep -E -A 30 '^✘.*recorded an issue|error: |CRITICAL \*\*' "$RIG_LOGS/tests.txt" | tail -n 150 || true
       grep '^✘' "$RIG_LOGS/tests.txt" || true
     fi
     [ $status = 124 ] && echo "deploy/test.sh: stopped after ${TEST_LIMIT:-45m}" >&2
@@ -40,15 +40,17 @@ finish() {
 trap finish EXIT
 
 run() {
-  timeout --foreground -k 5 "${TEST_LIMIT:-45m}" deploy/rig/namespace.sh swift test --skip-build "$@" </dev/null |
+  timeout --foreground -k 5 "${TEST_LIMIT:-45m}" deploy/rig/namespace.sh swift test --skip-build "$@" </dev/null 2>&1 |
     tee -a "$RIG_LOGS/tests.txt"
 }
+status=0
 if [ $# -gt 0 ]; then
-  run "$@"
+  run "$@" || status=$?
 else
-  status=0
   run --skip SystemTests --no-parallel || status=$?
   # And these apart: they share the servers' ports, and measure what others would disturb.
   run --filter SystemTests --no-parallel || status=$?
-  exit $status
 fi
+# GLib goes on after what it calls critical, often in freed memory.
+if grep -q 'CRITICAL \*\*' "$RIG_LOGS/tests.txt"; then status=1; fi
+(exit "$status")

@@ -10,7 +10,7 @@ internal import CGLib
 ///       nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 ///     }
 ///
-/// A loop lives until the process ends. Only tests shut one down.
+/// A loop lives until the process ends, held or not. Only tests shut one down.
 public final class GLibExecutor: SerialExecutor {
   private struct Pending {
     var jobs: [UnownedJob] = []
@@ -50,6 +50,8 @@ public final class GLibExecutor: SerialExecutor {
       }, Unmanaged.passRetained(run).toOpaque())
     let box = SourceHandler { [unowned self] in runPendingJobs() }
     SourceFunctions.attach(source, box, to: context)
+    // The thread's share, for it uses what this object holds; `shutdown` lets go of it.
+    _ = Unmanaged.passRetained(self)
   }
 
   deinit {
@@ -104,6 +106,7 @@ public final class GLibExecutor: SerialExecutor {
     g_source_set_ready_time(source, 0)
     g_thread_join(thread)
     g_source_destroy(source)
+    Unmanaged.passUnretained(self).release()
   }
 }
 
@@ -117,7 +120,7 @@ extension GLibExecutor {
 }
 
 private final class LoopBody: Sendable {
-  // Handed to the new thread once; both are thread-safe GLib objects that outlive it.
+  // Handed to the new thread once; both are thread-safe GLib objects, and the executor keeps them while it runs.
   private nonisolated(unsafe) let context: OpaquePointer
   private nonisolated(unsafe) let mainLoop: OpaquePointer
   private let bell: Int32

@@ -92,6 +92,11 @@ private final class WatchedPipe {
     for _ in 0..<20 { #expect(await pipe.passage() < pause / 4) }
   }
 
+  @Test func `a loop that nobody holds goes on`() async {
+    let pipe = WatchedPipe(on: GLibExecutor(name: "test"))
+    for _ in 0..<20 { _ = await pipe.passage() }
+  }
+
   @Test func `a loop serves more descriptors than it was made for`() async {
     let loop = GLibExecutor(name: "test")
     defer { loop.shutdown() }
