@@ -29,11 +29,13 @@ extension PlayoutBuffer where Decoder: ~Copyable {
     guard let decoded, gap.length == 0, overdue == nil, pace.pulled >= nextCut else { return }
     let deviation = pace.delay(of: decoded.position - queue.count) + pace.pullSize - targetDelay(at: time)
     guard deviation > limits.slackAbove || deviation < -limits.slackBelow else {
-      deviantSince = nil
+      correction = nil
       return
     }
-    let since = deviantSince ?? pace.pulled
-    deviantSince = since
+    let begun = correction.flatMap { $0.isShortening == (deviation > 0) ? $0 : nil }
+    var correction = begun ?? Correction(isShortening: deviation > 0, since: pace.pulled)
+    correction.size = max(correction.size, abs(deviation))
+    self.correction = correction
     let wanted: Int
     if deviation > 0 {
       guard pace.pulled >= nextShortening else { return }
@@ -42,7 +44,7 @@ extension PlayoutBuffer where Decoder: ~Copyable {
     } else {
       wanted = deviation - limits.slackAbove / 2
     }
-    let likeness = likeness(for: deviation, lasting: pace.pulled - since, at: time)
+    let likeness = likeness(for: correction, at: time)
     guard let cut = stretcher.cut(queue, wanted: wanted, likeness: likeness) else {
       nextCut = pace.pulled + PCM.blockSize / 2
       return
@@ -53,18 +55,19 @@ extension PlayoutBuffer where Decoder: ~Copyable {
     } else {
       statistics.insertedSamplesForDeceleration -= cut.lag
     }
-    // A large correction is best over soon: the less of the speech it runs through, the less it is heard.
-    nextCut = pace.pulled + (abs(deviation) > Self.bearable ? PCM.blockSize : 4_800)
+    // A large correction is best over soon, to its end: the less of the speech it runs through, the less it is heard.
+    nextCut = pace.pulled + (correction.size > Self.bearable ? PCM.blockSize : 4_800)
   }
 
   /// How alike the ends of a cut in the midst of speech must be; nil while it is better to wait for a pause.
   ///
   /// A cut in a pause is never heard, one in a word may be. So a little too much delay is borne for two seconds, half a
   /// second where it has to go soon; too little, which endangers packets, for one.
-  private func likeness(for deviation: Int, lasting: Int, at time: Int) -> Float? {
-    switch abs(deviation) {
-    case ..<Self.bearable where deviation > 0 && isHasty(at: time): lasting > 24_000 ? 0.8 : nil
-    case ..<Self.bearable: lasting > (deviation > 0 ? 96_000 : 48_000) ? 0.9 : nil
+  private func likeness(for correction: Correction, at time: Int) -> Float? {
+    let lasting = pace.pulled - correction.since
+    return switch correction.size {
+    case ..<Self.bearable where correction.isShortening && isHasty(at: time): lasting > 24_000 ? 0.8 : nil
+    case ..<Self.bearable: lasting > (correction.isShortening ? 96_000 : 48_000) ? 0.9 : nil
     case ..<4_800: lasting > 9_600 ? 0.8 : nil
     case ..<9_600: 0.7
     default: 0.5

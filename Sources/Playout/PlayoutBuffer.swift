@@ -34,9 +34,18 @@ public struct PlayoutBuffer<Decoder: PlayoutDecoder & ~Copyable>: ~Copyable {
   /// When sound may be cut again, and when it may be shortened, in samples pulled.
   var nextCut = 0
   var nextShortening = 0
-  /// Since when the delay is not what it should be, in samples pulled.
-  var deviantSince: Int?
+  /// Nil while the delay is what it should be.
+  var correction: Correction?
   private var origin: ContinuousClock.Instant?
+
+  /// A correction of the delay that is not finished.
+  struct Correction {
+    let isShortening: Bool
+    /// Since when it is needed, in samples pulled.
+    let since: Int
+    /// How far the delay was off at the most, in samples.
+    var size = 0
+  }
 
   /// A configuration in samples.
   struct Limits {

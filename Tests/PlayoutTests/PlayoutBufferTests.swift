@@ -94,6 +94,16 @@ import Testing
     #expect(result.statistics.packetsLost == 0)
   }
 
+  @Test func `a great change of the delay is soon made, to its end`() {
+    var simulation = Simulation(PositionDecoder.payloads(750), through: .clean)
+    simulation.minimumDelay = { (5..<10).contains($0) ? .milliseconds(120) : .milliseconds(20) }
+    let result = simulation.run(PositionDecoder())
+    let (low, high) = (result.meanDelay(4..<5), result.meanDelay(9..<10))
+    #expect(high - low > 90)
+    #expect(abs(result.meanDelay(6..<7) - high) < 10)
+    #expect(abs(result.meanDelay(11..<12) - low) < 10)
+  }
+
   @Test func `after losses the delay comes down again within ten seconds`() {
     let result = run(Network { index, sent in sent < 10 && index % 20 == 0 ? nil : 0.02 })
     #expect(result.meanDelay(8..<10) > 48)
