@@ -44,7 +44,7 @@ extension PlayoutBuffer where Decoder: ~Copyable {
     } else {
       wanted = deviation - limits.slackAbove / 2
     }
-    let likeness = likeness(for: correction, at: time)
+    let likeness = likeness(for: correction, left: abs(deviation), at: time)
     guard let cut = stretcher.cut(queue, wanted: wanted, likeness: likeness) else {
       nextCut = pace.pulled + PCM.blockSize / 2
       return
@@ -63,12 +63,13 @@ extension PlayoutBuffer where Decoder: ~Copyable {
   ///
   /// A cut in a pause is never heard, one in a word may be. So a little too much delay is borne for two seconds, half a
   /// second where it has to go soon; too little, which endangers packets, for one.
-  private func likeness(for correction: Correction, at time: Int) -> Float? {
+  private func likeness(for correction: Correction, left: Int, at time: Int) -> Float? {
     let lasting = pace.pulled - correction.since
     return switch correction.size {
     case ..<Self.bearable where correction.isShortening && isHasty(at: time): lasting > 24_000 ? 0.8 : nil
     case ..<Self.bearable: lasting > (correction.isShortening ? 96_000 : 48_000) ? 0.9 : nil
     case ..<4_800: lasting > 9_600 ? 0.8 : nil
+    case _ where left < Self.bearable: 0.8
     case ..<9_600: 0.7
     default: 0.5
     }

@@ -67,7 +67,7 @@ enum ExitCause: Int32, CaseIterable {
     case .serverBusy: "the server failed, is in maintenance or asks to come back later"
     case .signalingUnreachable: "the signaling server cannot be reached"
     case .secretRefused: "an internal client's secret cannot be read or is not accepted"
-    case .inputUnusable: "the input file is missing or is no audio file"
+    case .inputUnusable: "the input file is missing or is no audio file; standard input cannot be read"
     case .outputUnwritable: "the output file cannot be written"
     case .diskFull: "the disk is full"
     case .noPulseAudio: "no PulseAudio server, or no such device"
