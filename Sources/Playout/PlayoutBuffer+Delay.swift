@@ -4,8 +4,6 @@ internal import Audio
 extension PlayoutBuffer where Decoder: ~Copyable {
   /// The delay kept beyond what is needed: 3 ms, so that no packet has to come at the last moment.
   private static var margin: Int { 144 }
-  /// A deviation that is less than this is not urgent: 40 ms.
-  private static var bearable: Int { 1_920 }
 
   /// The delay, at the moment a sample is played, that is aimed at: on the scale of the packets' delays.
   ///
@@ -28,7 +26,9 @@ extension PlayoutBuffer where Decoder: ~Copyable {
   mutating func adjustDelay(at time: Int) {
     guard let decoded, gap.length == 0, overdue == nil, pace.pulled >= nextCut else { return }
     let deviation = pace.delay(of: decoded.position - queue.count) + pace.pullSize - targetDelay(at: time)
-    guard deviation > limits.slackAbove || deviation < -limits.slackBelow else {
+    // What is being corrected by much is brought to the middle of the slack, not to its edge.
+    let slackAbove = correction?.isLarge == true ? limits.slackAbove / 2 : limits.slackAbove
+    guard deviation > slackAbove || deviation < -limits.slackBelow else {
       correction = nil
       return
     }
@@ -56,7 +56,7 @@ extension PlayoutBuffer where Decoder: ~Copyable {
       statistics.insertedSamplesForDeceleration -= cut.lag
     }
     // A large correction is best over soon, to its end: the less of the speech it runs through, the less it is heard.
-    nextCut = pace.pulled + (correction.size > Self.bearable ? PCM.blockSize : 4_800)
+    nextCut = pace.pulled + (correction.isLarge ? PCM.blockSize : 4_800)
   }
 
   /// How alike the ends of a cut in the midst of speech must be; nil while it is better to wait for a pause.
@@ -66,10 +66,10 @@ extension PlayoutBuffer where Decoder: ~Copyable {
   private func likeness(for correction: Correction, left: Int, at time: Int) -> Float? {
     let lasting = pace.pulled - correction.since
     return switch correction.size {
-    case ..<Self.bearable where correction.isShortening && isHasty(at: time): lasting > 24_000 ? 0.8 : nil
-    case ..<Self.bearable: lasting > (correction.isShortening ? 96_000 : 48_000) ? 0.9 : nil
+    case ..<Correction.bearable where correction.isShortening && isHasty(at: time): lasting > 24_000 ? 0.8 : nil
+    case ..<Correction.bearable: lasting > (correction.isShortening ? 96_000 : 48_000) ? 0.9 : nil
     case ..<4_800: lasting > 9_600 ? 0.8 : nil
-    case _ where left < Self.bearable: 0.8
+    case _ where left < Correction.bearable: 0.8
     case ..<9_600: 0.7
     default: 0.5
     }

@@ -1,9 +1,7 @@
 internal import FoundationEssentials
 internal import GLibLoop
-internal import Glibc
 internal import Signatures
 internal import TalkProtocol
-internal import Transport
 internal import WebTransport
 
 /// A small Talk server in this process: the OCS calls of a guest, the signaling socket and a forwarding unit, on one port.

@@ -1,4 +1,3 @@
-import PlayoutSimulator
 import TestSupport
 import Testing
 

@@ -84,8 +84,7 @@ import Testing
     #expect(result.skipped == 0)
     #expect(result.statistics.concealedSamples == result.history[2_300].concealedSamples)
     #expect(result.meanDelay(18..<24) < result.meanDelay(7..<10) + 156)
-    // Within the slack that a delay has.
-    #expect(result.meanDelay(45..<49) < result.meanDelay(7..<10) + configuration.slackAbove / .milliseconds(1))
+    #expect(result.meanDelay(45..<49) < result.meanDelay(7..<10) + 5)
   }
 
   @Test(arguments: ["clock 200 ppm fast", "clock 200 ppm slow"])
