@@ -4,10 +4,13 @@
 public enum PCM16 {
   /// One sample, rounded to nearest, saturated at the ends; what is not a number becomes 0.
   @inlinable public static func encode(_ sample: Float) -> Int16 {
-    let scaled = (sample * 32_768).rounded(.toNearestOrEven)
-    guard scaled > -32_768 else { return scaled.isNaN ? 0 : .min }
-    guard scaled < 32_767 else { return .max }
-    return Int16(scaled)
+    let scaled = sample * 32_768
+    let number = scaled == scaled ? scaled : 0
+    let aboveBottom = number > -32_768 ? number : -32_768
+    let withinRange = aboveBottom < 32_767 ? aboveBottom : 32_767
+    // The step from one Float to the next is 1 here, so the sum is rounded, to nearest or even, and its last 16 bits are
+    // the whole number. Without a branch or a call, several samples are converted at once.
+    return Int16(truncatingIfNeeded: Int32(bitPattern: (withinRange + 12_582_912).bitPattern))
   }
 
   /// One sample.

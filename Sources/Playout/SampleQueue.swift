@@ -4,8 +4,14 @@ struct SampleQueue {
   static let history = 2_880
   /// Enough for what is within reach and for what a restored packet, a seam and a packet of 120 ms each add to it.
   private static let capacity = 16_384
+  /// What there is to hold nearly always fits into so much; the memory behind it is not touched then.
+  private static let usual = 8_192
 
-  var storage = [Float](repeating: 0, count: capacity)
+  var storage = [Float](unsafeUninitializedCapacity: capacity) {
+    $0[..<history].initialize(repeating: 0)
+    // Written before it is read; what is never needed takes no memory.
+    $1 = capacity
+  }
   /// Where the sound to be played begins and ends.
   private(set) var head = history
   private(set) var tail = history
@@ -15,7 +21,7 @@ struct SampleQueue {
 
   /// Makes room for `count` samples behind the last and returns where in `storage` it is. `append` makes use of it.
   mutating func room(for count: Int) -> Range<Int> {
-    if tail + count > Self.capacity { compact() }
+    if tail + count > Self.usual { compact() }
     precondition(tail + count <= Self.capacity, "more sound was decoded than anybody asked for")
     return tail..<(tail + count)
   }
@@ -84,7 +90,7 @@ struct SampleQueue {
   /// Leaves out `lag` samples after the next `overlap`, or repeats the last −`lag` played, with a crossfade of `overlap`
   /// samples that begins with the next one.
   mutating func splice(lag: Int, overlap: Int) {
-    if tail - lag > Self.capacity { compact() }
+    if tail - lag > Self.usual { compact() }
     precondition(overlap > 0 && head + lag >= 0 && head + lag + overlap <= tail && head + overlap <= tail)
     var seam = InlineArray<480, Float>(repeating: 0)
     for index in 0..<min(overlap, 480) {
@@ -105,7 +111,9 @@ struct SampleQueue {
 
   private mutating func compact() {
     let offset = head - Self.history
-    for index in offset..<tail { storage[index - offset] = storage[index] }
+    guard offset > 0 else { return }
+    let length = tail - offset
+    storage.withUnsafeMutableBufferPointer { $0.baseAddress!.update(from: $0.baseAddress! + offset, count: length) }
     head -= offset
     tail -= offset
   }

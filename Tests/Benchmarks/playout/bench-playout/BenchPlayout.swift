@@ -23,10 +23,10 @@ enum BenchPlayout {
       case "hour": try Hour(drift: numbers.first ?? 150, seconds: numbers.dropFirst().first ?? 3_600).run()
       case "fuzz": Fuzz(packets: Int(numbers.first ?? 1e8), seed: UInt64(numbers.dropFirst().first ?? 1)).run()
       case "cost": try Cost(seconds: numbers.first ?? 300).run()
-      case "voices": try Voices(directory: words.first ?? ".").run()
-      case "music": try Music(directory: words.first ?? ".").run()
-      case "stretch" where words.count == 2: try Stretch(input: words.first!, directory: words.last!).run()
-      case "plots": try Plots(directory: words.first ?? "plots").run()
+      case "voices": try Voices(directory: folder(words.first ?? ".")).run()
+      case "music": try Music(directory: folder(words.first ?? ".")).run()
+      case "stretch" where words.count == 2: try Stretch(input: words.first!, directory: folder(words.last!)).run()
+      case "plots": try Plots(directory: folder(words.first ?? "plots")).run()
       default:
         complain(usage)
         exit(64)
@@ -36,6 +36,12 @@ enum BenchPlayout {
       exit(1)
     }
   }
+}
+
+/// The same path; what is written goes there.
+private func folder(_ path: String) throws -> String {
+  try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  return path
 }
 
 /// The processor time of this thread, in seconds.

@@ -12,7 +12,6 @@ struct Plots {
   private static let top = 30.0
 
   func run() throws {
-    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     for scenario in Scenario.networks + Scenario.senders {
       let simulation = scenario.simulation(PositionDecoder.payloads(scenario.seconds * 50))
       let result = simulation.run(PositionDecoder())
