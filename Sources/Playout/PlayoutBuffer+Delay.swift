@@ -32,8 +32,8 @@ extension PlayoutBuffer where Decoder: ~Copyable {
       correction = nil
       return
     }
-    let begun = correction.flatMap { $0.isShortening == (deviation > 0) ? $0 : nil }
-    var correction = begun ?? Correction(isShortening: deviation > 0, since: pace.pulled)
+    var correction = DelayCorrection(isShortening: deviation > 0, since: pace.pulled)
+    if let begun = self.correction, begun.isShortening == correction.isShortening { correction = begun }
     correction.size = max(correction.size, abs(deviation))
     self.correction = correction
     let wanted: Int
@@ -63,13 +63,13 @@ extension PlayoutBuffer where Decoder: ~Copyable {
   ///
   /// A cut in a pause is never heard, one in a word may be. So a little too much delay is borne for two seconds, half a
   /// second where it has to go soon; too little, which endangers packets, for one.
-  private func likeness(for correction: Correction, left: Int, at time: Int) -> Float? {
+  private func likeness(for correction: DelayCorrection, left: Int, at time: Int) -> Float? {
     let lasting = pace.pulled - correction.since
     return switch correction.size {
-    case ..<Correction.bearable where correction.isShortening && isHasty(at: time): lasting > 24_000 ? 0.8 : nil
-    case ..<Correction.bearable: lasting > (correction.isShortening ? 96_000 : 48_000) ? 0.9 : nil
+    case ..<DelayCorrection.bearable where correction.isShortening && isHasty(at: time): lasting > 24_000 ? 0.8 : nil
+    case ..<DelayCorrection.bearable: lasting > (correction.isShortening ? 96_000 : 48_000) ? 0.9 : nil
     case ..<4_800: lasting > 9_600 ? 0.8 : nil
-    case _ where left < Correction.bearable: 0.8
+    case _ where left < DelayCorrection.bearable: 0.8
     case ..<9_600: 0.7
     default: 0.5
     }

@@ -35,21 +35,8 @@ public struct PlayoutBuffer<Decoder: PlayoutDecoder & ~Copyable>: ~Copyable {
   var nextCut = 0
   var nextShortening = 0
   /// Nil while the delay is what it should be.
-  var correction: Correction?
+  var correction: DelayCorrection?
   private var origin: ContinuousClock.Instant?
-
-  /// A correction of the delay that is not finished.
-  struct Correction {
-    /// A deviation that is less than this is not urgent: 40 ms.
-    static var bearable: Int { 1_920 }
-
-    let isShortening: Bool
-    /// Since when it is needed, in samples pulled.
-    let since: Int
-    /// How far the delay was off at the most, in samples.
-    var size = 0
-    var isLarge: Bool { size > Self.bearable }
-  }
 
   /// A configuration in samples.
   struct Limits {

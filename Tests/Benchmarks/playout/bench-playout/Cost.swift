@@ -3,6 +3,9 @@ import OpusCodec
 import Playout
 import PlayoutSimulator
 
+/// Playout took memory where it must not.
+struct AllocatingPlayout: Error {}
+
 /// What playout costs beside the decoder, and whether it allocates.
 struct Cost {
   var seconds: Double
@@ -14,12 +17,14 @@ struct Cost {
       ("clean", { .clean }), ("5 % loss", { .jitter(0, loss: 0.05) }), ("jitter 30 ms", { .jitter(30) }),
       ("bursts 5 %, jitter 80 ms", { .bursts(0.05, length: 4, jitter: 80) }),
     ]
+    var allocations = 0
     for (name, network) in networks {
       for pullSize in [480, 960] {
         var simulation = Simulation(payloads, through: network())
         simulation.pullSize = pullSize
         simulation.drift = 100
         let figures = try measure(simulation)
+        allocations += figures.allocations
         tell(
           "\(name), \(pullSize / 48) ms a pull: decoder \(rounded(figures.decoder * 60 / seconds * 1_000, 1)),",
           "playout \(rounded(figures.playout * 60 / seconds * 1_000, 1)) ms of a core for a minute of sound,",
@@ -28,6 +33,7 @@ struct Cost {
       }
     }
     if AllocationCount.now == nil { tell("allocations were not counted; run.sh does") }
+    if allocations > 0 { throw AllocatingPlayout() }
   }
 
   private func measure(_ simulation: Simulation) throws -> (decoder: Double, playout: Double, allocations: Int) {
