@@ -202,6 +202,10 @@ public actor CallGuest {
     return try await answer(to: send("room", ["roomid": .string(token), "sessionid": session]))
   }
 
+  /// Waits until the server has dealt with everything that was sent to it from within the room: it takes a socket's
+  /// messages in order, and answers who enters a room that it is in (`already_joined`).
+  public func flush() async throws { try await enterRoom() }
+
   /// Everything in the right order up to `POST call`.
   public func enterCall(flags: Int = 3, name: String? = nil) async throws {
     try await activate()

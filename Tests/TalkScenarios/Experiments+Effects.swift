@@ -196,25 +196,28 @@ extension Experiment {
       }
       return ["\(status)", "refresh"]
     },
-    Experiment("force mute", "a guest's order vanishes, a moderator's arrives", "forceMute, once") { setting in
+    Experiment("force mute", "a guest's order vanishes, a moderator's arrives", "forceMute, of the moderator") {
+      setting in
       let token = setting.ownToken
       let guest = try await setting.caller(in: token)
       let moderator = await setting.guest(in: token)
       try await moderator.enterCall(name: "Mona")
       let session = await guest.session
-      let order: JSONValue = [
-        "recipient": ["type": "session", "sessionid": .string(session)],
-        "data": ["action": "forceMute", "peerId": .string(session)],
-      ]
-      await moderator.send("control", order)
+      func order(as role: String) -> JSONValue {
+        [
+          "recipient": ["type": "session", "sessionid": .string(session)],
+          "data": ["action": "forceMute", "peerId": .string(session), "role": .string(role)],
+        ]
+      }
+      await moderator.send("control", order(as: "guest"))
+      try await moderator.flush()
       await setting.room.promote("Mona", in: token)
       try await moderator.message("the promotion") { message in
         message["event"]["update"]["users"].array?.contains { $0["participantType"] == 6 } ?? false
       }
-      await moderator.send("control", order)
-      let control = try await guest.message("the order") { $0["type"] == "control" }
-      let count = await guest.inbox.count { $0["type"] == "control" }
-      return [control["control"]["data"]["action"].string ?? "", count == 1 ? "once" : "\(count)"]
+      await moderator.send("control", order(as: "moderator"))
+      let first = try await guest.message("the order") { $0["type"] == "control" }["control"]["data"]
+      return [first["action"].string ?? "", "of the \(first["role"].string ?? "")"]
     },
   ]
 
